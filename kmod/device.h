@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Gated devices: the registry that the subsystems fill. */
+#ifndef CALLGATE_DEVICE_H
+#define CALLGATE_DEVICE_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/percpu.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include "limits.h"
+#include "verdict.h"
+
+struct callgate_device;
+
+/**
+ * struct callgate_device_ops - what a subsystem does for the gate
+ * @revoke: stop every stream of the device for which callgate_stream_allowed()
+ *	says no. Process context, its own work item, no lock held.
+ * @release: free the subsystem's record that embeds the device; last reference.
+ */
+struct callgate_device_ops {
+	void (*revoke)(struct callgate_device *dev);
+	void (*release)(struct callgate_device *dev);
+};
+
+/**
+ * struct callgate_denied - denied attempts of one image, reported by a worker
+ * @pid: referenced while @count is not 0
+ */
+struct callgate_denied {
+	struct callgate_image image;
+	struct pid *pid;
+	u32 count;
+	u8 op;
+	u64 last_report;
+};
+
+/**
+ * struct callgate_device - one V4L2 capture node or ALSA capture substream
+ * @id: never re-used
+ * @kinds: CALLGATE_KIND_* mask, all of which a grant must hold
+ * @streams: running struct callgate_stream; guarded by @lock
+ * @denied: guarded by @lock
+ * @lock: raw facts of reporting; taken with interrupts off (from ALSA triggers); innermost
+ * @revoke: one work item a device, on the gate's unbound queue
+ * @report: sends what @streams and @denied have not reported yet
+ */
+struct callgate_device {
+	u32 id;
+	u32 kinds;
+	char name[CALLGATE_NAME_MAX + 1];
+	char node[CALLGATE_NODE_MAX + 1];
+	const struct callgate_device_ops *ops;
+	struct kref kref;
+	struct list_head all;
+	spinlock_t lock;
+	struct list_head streams;
+	struct list_head stopped;
+	struct callgate_denied denied[CALLGATE_MAX_DENIED];
+	struct work_struct revoke;
+	struct delayed_work report;
+	bool removed;
+};
+
+/* Registers the device and tells the controller. The caller owns the first reference. Does not allocate, cannot fail. */
+void callgate_device_add(struct callgate_device *dev, const struct callgate_device_ops *ops,
+			 u32 kinds, const char *name, const char *node);
+/* Unregisters: cancels its requests, waits for its work, tells the controller. May sleep. The
+ * reference of callgate_device_add() stays the caller's. Idempotent.
+ */
+void callgate_device_remove(struct callgate_device *dev);
+void callgate_device_get(struct callgate_device *dev);
+void callgate_device_put(struct callgate_device *dev);
+
+/*
+ * In-flight wrappers. Each interposed operation runs between enter and leave,
+ * so that unloading can wait for those that sleep inside a driver. Per-CPU:
+ * writes no shared cache line; may begin and end on different CPUs.
+ */
+DECLARE_PER_CPU(long, callgate_inflight);
+static inline void callgate_enter(void)
+{
+	this_cpu_inc(callgate_inflight);
+}
+static inline void callgate_leave(void)
+{
+	this_cpu_dec(callgate_inflight);
+}
+
+/* Restore has been done by the subsystem: wait until no interposed operation can be running any more. */
+void callgate_device_drain(void);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Running captures: who, since when, under which grant. */
+#ifndef CALLGATE_STREAM_H
+#define CALLGATE_STREAM_H
+
+#include "device.h"
+
+/**
+ * struct callgate_stream - embedded in the subsystem's record of a file or substream
+ * @node: in dev->streams while running; guarded by dev->lock
+ * @image: who started it
+ * @pid: referenced while running
+ * @id: 0 while not running
+ */
+struct callgate_stream {
+	struct list_head node;
+	struct callgate_image image;
+	struct pid *pid;
+	u64 id;
+	u64 grant;
+	u64 session;
+	u64 since;
+	bool reported;
+};
+
+void callgate_stream_init(struct callgate_stream *stream);
+
+/* Current's capture runs from now on. Any context. No effect if it runs already. The started event is sent by a worker. */
+void callgate_stream_start(struct callgate_device *dev, struct callgate_stream *stream);
+
+/* The capture ended. Any context. No effect if it does not run. @reason: enum callgate_reason.
+ * The stream may be freed on return.
+ */
+void callgate_stream_stop(struct callgate_device *dev, struct callgate_stream *stream, u8 reason);
+
+/* Is there still a grant for whoever started the stream? For ops->revoke. Any context. True in permissive mode. */
+bool callgate_stream_allowed(struct callgate_device *dev, const struct callgate_stream *stream);
+
+static inline bool callgate_stream_running(const struct callgate_stream *stream)
+{
+	return READ_ONCE(stream->id) != 0;
+}
+
+#endif
