@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Builds and checks everything; run `make help`. Outputs go to $(BUILD) only. A folder under tests/ may
+# add what its own programs need in tests/<folder>/rules.mk.
+
+BUILD ?= build
+KERNEL ?=
+DESTDIR ?=
+CC ?= cc
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+# The kernel's release: the newest installed headers that begin with $(KERNEL), else with 6.1.
+headers := $(sort $(patsubst /usr/src/linux-headers-%,%,$(wildcard /usr/src/linux-headers-*-amd64)))
+headers := $(filter-out %-cloud-amd64 %-rt-amd64,$(headers))
+newest = $(shell printf '%s\n' $(filter $(1)%,$(headers)) | sort -V | tail -n 1)
+RELEASE := $(if $(filter $(KERNEL),$(headers)),$(KERNEL),$(call newest,$(or $(KERNEL),6.1.)))
+KDIR ?= /usr/src/linux-headers-$(RELEASE)
+
+# ---- flags -----------------------------------------------------------------------------------------------------
+
+packages := libnl-genl-3.0 libsodium libsystemd libcrypto
+PKG_CFLAGS := $(shell pkg-config --cflags $(packages) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(packages) 2>/dev/null) -pthread
+CMOCKA_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null)
+
+CPPFLAGS += -D_GNU_SOURCE -Idaemon -Itools -Ikmod/uapi
+common := -std=gnu11 -g -Wall -Wextra -Werror -Wvla -Wstrict-prototypes -Wmissing-prototypes \
+	-Wno-unused-parameter -pthread
+CFLAGS ?= -O2
+hardened := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
+hardened_ld := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+# Fortify and the sanitizers intercept the same calls; only one of them may.
+sanitized := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+
+compile = $(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(common) -MMD -MP
+# Quiet by default, V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+
+# ---- sources ---------------------------------------------------------------------------------------------------
+
+daemon_src := $(wildcard daemon/*.c daemon/util/*.c)
+lib_src := $(filter-out daemon/main.c,$(daemon_src))
+ctl_src := $(wildcard tools/callgatectl*.c)
+agent_src := $(wildcard tools/callgate-agent-tty*.c)
+tool_src := $(wildcard tools/*.c)
+shared_src := $(filter-out $(ctl_src) $(agent_src),$(tool_src))
+unit_src := $(wildcard tests/unit/test-*.c)
+kself_src := $(wildcard tests/kselftest/*_test.c)
+bus_src := $(wildcard tests/bus/*.c)
+kmod_src := $(wildcard kmod/*.[ch] kmod/*/*.[ch])
+
+obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+asan = $(patsubst %.c,$(BUILD)/asan/%.o,$(1))
+
+unit_bin := $(patsubst %.c,$(BUILD)/asan/%,$(unit_src))
+kself_bin := $(patsubst %.c,$(BUILD)/%,$(kself_src))
+bus_bin := $(patsubst %.c,$(BUILD)/%,$(bus_src))
+tools_bin := $(if $(ctl_src),$(BUILD)/callgatectl) $(if $(agent_src),$(BUILD)/callgate-agent-tty)
+daemon_bin := $(if $(wildcard daemon/main.c),$(BUILD)/callgated)
+
+# ---- what a person asks for ------------------------------------------------------------------------------------
+
+.PHONY: all module daemon tools tests demo check check-unit check-kernel check-bus check-vm lint clean help setup \
+	install check-build
+
+all: module daemon tools ## build the module, the daemon and the tools (default)
+
+module: ## build callgate.ko for KERNEL=<version or its beginning>
+	$(call say,MODULE,$(RELEASE))
+	+$(Q)tests/build-module '$(KDIR)' '$(BUILD)/module/$(RELEASE)'
+
+daemon: $(daemon_bin) ## build callgated
+
+tools: $(tools_bin) ## build callgatectl and callgate-agent-tty
+
+tests: $(unit_bin) $(kself_bin) $(bus_bin) ## build the test programs
+
+setup: ## install what building and testing need (as root)
+	$(Q)tests/setup $(if $(KERNEL),--kernel '$(KERNEL)')
+
+demo: setup ## the whole system in a virtual machine, step by step
+	$(Q)$(MAKE) all
+	$(Q)tests/vm/demo.sh
+
+install: all ## install below DESTDIR
+	$(Q)data/install --build '$(BUILD)' --kernel '$(RELEASE)' --destdir '$(DESTDIR)'
+
+clean: ## remove all outputs
+	$(Q)rm -rf -- '$(BUILD)'
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | column -t -s '|'
+	@echo 'Variables: KERNEL=$(RELEASE) BUILD=$(BUILD) DESTDIR=$(DESTDIR) V=1 (show commands)'
+
+# ---- tests -----------------------------------------------------------------------------------------------------
+
+vm := tests/vm/run --kernel '$(RELEASE)'
+lint_cmds := $(filter-out %.py,$(wildcard tests/lint/*.sh)) $(wildcard tests/lint/*.py)
+unit_cmds := $(unit_bin)
+bus_cmds := $(or $(wildcard tests/bus/run-all),$(wildcard tests/bus/*.py) $(bus_bin))
+kernel_cmds := $(foreach t,$(kself_bin),"$(vm) -- /callgate/$(t)")
+vm_cmds := $(wildcard tests/vm/*_test) $(if $(wildcard tests/vm/demo.sh),"tests/vm/demo.sh --tap")
+
+check-build: all tests
+	$(Q)$(MAKE) module
+
+check-unit: $(unit_bin) ## unit tests with ASan and UBSan
+	$(Q)tests/run $(unit_cmds)
+
+check-bus: daemon tools $(bus_bin) ## the daemon on a private bus
+	$(Q)tests/run $(bus_cmds)
+
+check-kernel: module $(kself_bin) ## the module, one boot for each program
+	$(Q)tests/run $(kernel_cmds)
+
+check-vm: all ## the rig itself and the whole system
+	$(Q)tests/run $(vm_cmds)
+
+lint: ## form, include arrows, module with W=1 and -Werror
+	$(Q)tests/run $(lint_cmds)
+
+check: setup ## install, build, run every test
+	$(Q)$(MAKE) check-build check-all || { echo '0 passed, 1 failed, 0 skipped'; exit 1; }
+
+.PHONY: check-all
+check-all: check-build
+	$(Q)tests/run $(lint_cmds) $(unit_cmds) $(bus_cmds) $(kernel_cmds) $(vm_cmds)
+
+# ---- rules -----------------------------------------------------------------------------------------------------
+
+$(BUILD)/%.o: %.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(compile) $(CFLAGS) $(hardened) -c -o $@ $<
+
+$(BUILD)/asan/%.o: %.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(compile) $(sanitized) -c -o $@ $<
+
+# Removed first: ar keeps the members of deleted sources.
+$(BUILD)/libcallgate.a: $(call obj,$(lib_src))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/asan/libcallgate.a: $(call asan,$(lib_src) $(filter-out tools/callgatectl.c tools/callgate-agent-tty.c,$(tool_src)))
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/callgated: $(call obj,daemon/main.c) $(BUILD)/libcallgate.a
+$(BUILD)/callgatectl: $(call obj,$(ctl_src) $(shared_src)) $(BUILD)/libcallgate.a
+$(BUILD)/callgate-agent-tty: $(call obj,$(agent_src) $(shared_src)) $(BUILD)/libcallgate.a
+$(BUILD)/callgated $(BUILD)/callgatectl $(BUILD)/callgate-agent-tty:
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(hardened_ld) -o $@ $^ $(PKG_LIBS)
+
+$(call asan,$(unit_src)): CPPFLAGS += -Ikmod -Itests/unit
+$(unit_bin): %: %.o $(BUILD)/asan/libcallgate.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(sanitized) -Wl,--as-needed -o $@ $^ $(CMOCKA_LIBS) $(PKG_LIBS)
+
+$(kself_bin): %: %.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(hardened_ld) -o $@ $^ $(PKG_LIBS)
+
+$(call obj,$(bus_src)): CPPFLAGS += -Itests/bus
+$(bus_bin): %: %.o $(BUILD)/libcallgate.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(hardened_ld) -o $@ $^ $(CMOCKA_LIBS) $(PKG_LIBS)
+
+.SECONDARY:
+
+-include $(wildcard tests/*/rules.mk)
+-include $(patsubst %.o,%.d,$(call obj,$(daemon_src) $(tool_src) $(kself_src) $(bus_src)) \
+	$(call asan,$(unit_src) $(lib_src) $(tool_src)))
