@@ -1,0 +1,541 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The main job, step by step, inside the VM: two people, two daemons, one relay.
+
+Run by tests/vm/demo as root in the rig, with the module loaded and Alice's
+daemon on the system bus. Every step acts as a person would (typing at a
+terminal, running an unmodified program) and is checked by what comes out: an
+error text, a picture, a tone, a time. Prints each step as it happens and exits
+non-zero when one fails.
+"""
+import argparse
+import json
+import math
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+BUILD = os.path.join(ROOT, "build")
+CTL = "/usr/bin/callgatectl"
+AGENT = "/usr/libexec/callgate-agent-tty"
+DAEMON = "/usr/libexec/callgated"
+CAMERA = "/dev/video0"
+TONE_HZ = 1000
+HEARTBEAT_S = 2.0 * 1.2  # default interval and its jitter, protocol.md
+DEAD_S = 10.0  # five intervals
+GRANT_S = 10.0  # the longest deadline of a grant
+BUSY_S = 6.0  # what an emulated machine with two cores may add to any of these
+
+results = []
+tap = False
+
+
+def say(text=""):
+    print(("# " if tap and text else "") + text, flush=True)
+
+
+def now():
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def check(step, what, good, seen=""):
+    results.append((step, what, bool(good), seen))
+    say(f"  {'ok  ' if good else 'FAIL'} {what}{': ' + seen if seen else ''}")
+    if tap:
+        print(f"{'ok' if good else 'not ok'} {len(results)} - {what}", flush=True)
+    return good
+
+
+def wait_for(question, limit, pause=0.05):
+    """The first true answer of question(), or its last answer at the limit."""
+    end = now() + limit
+    while True:
+        answer = question()
+        if answer or now() > end:
+            return answer
+        time.sleep(pause)
+
+
+class Program:
+    """A program, its output as it came, and when."""
+
+    def __init__(self, argv, terminal=False, stdout=None):
+        self.text = ""
+        self.lines = []
+        self.seen = 0
+        self.changed = threading.Condition()
+        if terminal:
+            master, slave = pty.openpty()
+            self.process = subprocess.Popen(
+                argv, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                preexec_fn=lambda: __import__("fcntl").ioctl(0, 0x540E, 0))
+            os.close(slave)
+            self.input = self.output = master
+        else:
+            read, write = os.pipe()
+            self.process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=stdout or write, stderr=write,
+                start_new_session=True)
+            os.close(write)
+            self.input, self.output = None, read
+        self.thread = threading.Thread(target=self._collect, daemon=True)
+        self.thread.start()
+
+    def _collect(self):
+        rest = ""
+        while True:
+            try:
+                data = os.read(self.output, 65536)
+            except OSError:
+                data = b""
+            with self.changed:
+                if not data:
+                    self.changed.notify_all()
+                    return
+                text = data.decode(errors="replace")
+                self.text += text
+                *whole, rest = (rest + text).split("\n")
+                self.lines += [(now(), line.rstrip("\r")) for line in whole]
+                self.changed.notify_all()
+
+    def expect(self, pattern, limit):
+        """Wait for a pattern after the last one that was found; the match or None."""
+        end = now() + limit
+        with self.changed:
+            while True:
+                match = re.compile(pattern, re.S).search(self.text, self.seen)
+                if match:
+                    self.seen = match.end()
+                    return match
+                if now() > end or not self.changed.wait(max(0.01, min(0.2, end - now()))):
+                    if now() > end:
+                        return None
+
+    def type(self, text):
+        os.write(self.input, text.encode())
+
+    def wait(self, limit):
+        """The exit status, or None at the limit."""
+        try:
+            status = self.process.wait(limit)
+            self.thread.join(2)
+            return status
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            if self.wait(5) is None:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.wait(5)
+
+
+def run(argv, limit=60):
+    program = Program(argv)
+    status = program.wait(limit)
+    if status is None:
+        program.stop()
+    return status, program.text
+
+
+class Person:
+    """A user with an agent on a terminal, in one of the two worlds."""
+
+    def __init__(self, name, inside=()):
+        self.name = name
+        self.inside = list(inside)
+        self.agent = None
+
+    def argv(self, *command):
+        return [*self.inside, "setpriv", "--reuid", self.name, "--regid", self.name, "--init-groups",
+                "--reset-env", *command]
+
+    def start_agent(self):
+        self.agent = Program(self.argv(AGENT), terminal=True)
+        return self.agent.expect(r"(?i)ready|waiting|registered", 20)
+
+    def ctl(self, *arguments, limit=30):
+        return run(self.argv(CTL, *arguments), limit)
+
+    def answer(self, pattern, reply, limit=40):
+        """Answer one question at the terminal; returns its text."""
+        match = self.agent.expect(pattern, limit)
+        if match is None:
+            return None
+        time.sleep(1.3)  # questions are armed one second after they are shown
+        self.agent.type(reply + "\n")
+        return match.group(0)
+
+
+def streams(person):
+    status, text = person.ctl("status", "--json")
+    if status != 0:
+        return None
+    return json.loads(text)["streams"]
+
+
+def denied_camera(person, why="v4l2-ctl"):
+    _, text = run(person.argv("v4l2-ctl", "-d", CAMERA, "--stream-mmap", "--stream-count=2"))
+    return "Permission denied" in text, text.strip().splitlines()[-1] if text.strip() else "(nothing)"
+
+
+def denied_microphone(person):
+    status, text = run(person.argv("arecord", "-q", "-D", MICROPHONE, "-f", "S16_LE", "-r", "48000",
+                                   "-c", "2", "-d", "1", "-t", "raw", "/dev/null"))
+    return status != 0 and "Permission denied" in text, \
+        text.strip().splitlines()[-1] if text.strip() else "(nothing)"
+
+
+def find_microphone():
+    for line in open("/proc/asound/cards"):
+        match = re.match(r"\s*(\d+) \[\S+\s*\]: Loopback", line)
+        if match:
+            return int(match.group(1))
+    sys.exit("demo: no snd-aloop card; is the module loaded?")
+
+
+def feed_tone(card):
+    """A sine on the loopback's other end, for ever."""
+    rate, count = 48000, 48000
+    period = b"".join(struct.pack("<hh", *(2 * [int(12000 * math.sin(2 * math.pi * TONE_HZ * n / rate))]))
+                      for n in range(count))
+    read, write = os.pipe()
+    player = subprocess.Popen(["aplay", "-q", "-D", f"hw:{card},0,0", "-f", "S16_LE", "-r", str(rate),
+                               "-c", "2", "-t", "raw", "-"], stdin=read, stderr=subprocess.DEVNULL)
+    os.close(read)
+
+    def pump():
+        try:
+            while True:
+                os.write(write, period)
+        except OSError:
+            pass
+    threading.Thread(target=pump, daemon=True).start()
+    return player
+
+
+def goertzel(samples, rate, frequency):
+    factor = 2 * math.cos(2 * math.pi * frequency / rate)
+    a = b = 0.0
+    for sample in samples:
+        a, b = sample + factor * a - b, a
+    return a * a + b * b - factor * a * b
+
+
+def tone_in(path):
+    """Share of the energy at the tone's frequency, of all energy; and the number of samples."""
+    data = open(path, "rb").read()
+    at = data.find(b"data")
+    if data[:4] != b"RIFF" or at < 0:
+        return 0.0, 0
+    channels, rate = struct.unpack("<HI", data[22:28])
+    body = data[at + 8:]
+    total = len(body) // 2
+    samples = struct.unpack(f"<{total}h", body[:2 * total])[::channels]
+    samples = samples[len(samples) // 3:][:4800]
+    energy = sum(s * s for s in samples)
+    if not energy:
+        return 0.0, len(samples)
+    return 2 * goertzel(samples, rate, TONE_HZ) / (len(samples) * energy), total // channels
+
+
+def bars_in(path):
+    """How many of vivid's eight colour bars stand where they should in a picture."""
+    raw = subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-vf", "scale=160:90", "-f", "rawvideo",
+                          "-pix_fmt", "rgb24", "-"], stdout=subprocess.PIPE, check=False).stdout
+    if len(raw) != 160 * 90 * 3:
+        return 0
+    wanted = [(1, 1, 1), (1, 1, 0), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0, 1), (0, 0, 0)]
+    found = 0
+    for bar, colour in enumerate(wanted):
+        column = [raw[3 * (y * 160 + bar * 20 + 10):][:3] for y in range(60, 86)]
+        mean = [sum(p[c] for p in column) / len(column) for c in range(3)]
+        found += all((value > 110) == bool(on) for value, on in zip(mean, colour))
+    return found
+
+
+def plain_media_in(path):
+    """Marks of unsealed media in a relay's dump: container, codec names, JPEG headers, the tone itself."""
+    data = open(path, "rb").read()
+    quarter = [int(12000 * math.sin(2 * math.pi * TONE_HZ * n / 48000)) for n in range(12)]
+    tone = b"".join(struct.pack("<hh", s, s) for s in quarter)
+    marks = {"EBML": b"\x1aE\xdf\xa3", "V_MJPEG": b"V_MJPEG", "A_PCM": b"A_PCM/INT/LIT",
+             "JPEG": b"\xff\xd8\xff", "tone": tone}
+    return [name for name, mark in marks.items() if mark in data], len(data)
+
+
+class Relay:
+    """The rig's relay between the two worlds: carries, dumps, and is cut without a word."""
+
+    def __init__(self, where, number):
+        self.alice = f"unix:{where}/relay-{number}"
+        self.port = 4000 + number
+        self.bob = f"tcp:127.0.0.1:{self.port}"
+        self.dump = f"{where}/relay-{number}.dump"
+        self.control = f"{where}/relay-{number}.control"
+        self.program = Program([sys.executable, f"{ROOT}/tests/relay.py", "--a", self.alice, "--b", self.bob,
+                                "--b-netns-pid", str(BOB_PID), "--dump", self.dump, "--control", self.control])
+        if not wait_for(lambda: os.path.exists(self.control) and os.path.exists(self.alice[5:]), 20):
+            sys.exit("demo: the relay did not start: " + self.program.text)
+        os.chmod(self.alice[5:], 0o666)
+
+    def tell(self, word):
+        with open(self.control, "w") as control:
+            control.write(word + "\n")
+
+
+CAPTURE = ["ffmpeg", "-nostdin", "-v", "error", "-f", "v4l2", "-video_size", "320x180", "-framerate", "5",
+           "-i", CAMERA, "-f", "alsa", "-sample_rate", "48000", "-channels", "2", "-i", "{mic}",
+           "-c:v", "mjpeg", "-q:v", "3", "-c:a", "pcm_s16le", "-flush_packets", "1", "-f", "matroska", "-"]
+
+
+class Call:
+    """One call from Alice to Bob, approved by both at their terminals."""
+
+    def __init__(self, alice, bob, relay, command, sink):
+        self.alice, self.bob = alice, bob
+        self.callee = Program(bob.argv(CTL, "answer", "--camera", "--microphone", "--via", relay.bob,
+                                       "--as", "bob", "--", *sink))
+        self.caller = Program(alice.argv(CTL, "call", "bob", "--camera", "--microphone", "--via", relay.alice,
+                                         "--as", "alice", "--", *command))
+
+    def approve(self, first):
+        """Both type "allow"; at the first call both compare the numbers. Returns what was shown."""
+        ask = r"(?i)type[^\n]*allow[^\n]*\n?"
+        shown = {"alice": self.alice.answer(r".*?" + ask, "allow", 60)}
+        shown["bob"] = self.bob.answer(r".*?" + ask, "allow", 60)
+        if first:
+            number = r".*?(\d{3} \d{3} \d{3}).*?(?i:type)[^\n]*matches[^\n]*\n?"
+            for person in (self.alice, self.bob):
+                match = person.agent.expect(number, 60)
+                shown[person.name + "-sas"] = match.group(1) if match else None
+                shown[person.name + "-compare"] = match.group(0) if match else None
+            shown["early"] = bool(streams(self.alice))
+            time.sleep(1.3)
+            if shown["alice-sas"] and shown["alice-sas"] == shown["bob-sas"]:
+                for person in (self.alice, self.bob):
+                    person.agent.type("matches\n")
+        return shown
+
+    def capturing(self, limit=60):
+        return wait_for(lambda: {kind for s in streams(self.alice) or () for kind in s["kinds"]}
+                        >= {"camera", "microphone"}, limit, 0.2)
+
+    def stop(self):
+        self.caller.stop()
+        self.callee.stop()
+
+
+def when_stopped(monitor, since, count=2):
+    """When the last of count streams stopped, by the kernel's events; or None."""
+    def stopped():
+        seen = [at for at, line in monitor.lines if at >= since and '"StreamStopped"' in line]
+        return seen[count - 1] if len(seen) >= count else None
+    return stopped
+
+
+def step_1(alice):
+    say("1. Nothing captures, and everything can be listed")
+    for name, (good, seen) in {"v4l2-ctl on the camera": denied_camera(alice),
+                               "arecord on the microphone": denied_microphone(alice)}.items():
+        check(1, name + " is denied", good, seen)
+    for name, source in {"camera": ["-f", "v4l2", "-i", CAMERA],
+                         "microphone": ["-f", "alsa", "-i", MICROPHONE]}.items():
+        status, text = run(alice.argv("ffmpeg", "-nostdin", "-v", "error", *source, "-t", "1", "-f", "null", "-"))
+        check(1, f"ffmpeg on the {name} is denied", status != 0 and "Permission denied" in text,
+              text.strip().splitlines()[-1] if text.strip() else "(nothing)")
+    for name, command, mark in (
+            ("v4l2-ctl --all", ["v4l2-ctl", "-d", CAMERA, "--all"], "vivid"),
+            ("v4l2-ctl --list-formats-ext", ["v4l2-ctl", "-d", CAMERA, "--list-formats-ext"], "YUYV"),
+            ("arecord -l", ["arecord", "-l"], "Loopback"),
+            ("arecord --dump-hw-params", ["arecord", "-D", MICROPHONE, "--dump-hw-params", "-d", "1",
+                                          "/dev/null"], "HW Params of device")):
+        status, text = run(alice.argv(*command))
+        check(1, name + " works", mark in text and (status == 0 or "dump" in name))
+
+
+def step_2_and_3(alice, bob, monitor, where):
+    say("2. Alice calls Bob, each approves once, both compare the number")
+    relay = Relay(where, 1)
+    picture, sound, copy = f"{where}/picture.png", f"{where}/tone.wav", f"{where}/received.mkv"
+    sink = ["sh", "-c", f"tee {copy} | ffmpeg -nostdin -v error -y -i - -map 0:v -frames:v 1 -update 1 "
+            f"{picture} -map 0:a -t 2 {sound}; cat >/dev/null"]
+    call = Call(alice, bob, relay, [a.format(mic=MICROPHONE) for a in CAPTURE], sink)
+    shown = call.approve(first=True)
+    text = shown["alice"] or ""
+    check(2, "Alice's prompt names Bob, the app and both devices", all(
+        word in text.lower() for word in ("bob", "callgatectl", "camera", "microphone")))
+    text = shown["bob"] or ""
+    check(2, "Bob's prompt says who the app claims is calling", re.search(r"(?i)says:? *\S*alice", text) is not None)
+    check(2, "both agents show the same number", shown["alice-sas"] and shown["alice-sas"] == shown["bob-sas"],
+          f"{shown['alice-sas']} and {shown['bob-sas']}")
+    check(2, "nothing was captured before the numbers were confirmed", not shown["early"])
+    check(2, "camera and microphone then run", call.capturing(),
+          "" if call.caller.process.poll() is None else call.caller.text[-300:])
+    say("3. The call is encrypted and real")
+    both = wait_for(lambda: all(os.path.exists(f) and os.path.getsize(f) for f in (picture, sound))
+                    and os.path.getsize(sound) > 2 * 2 * 48000, 90, 0.5)
+    check(3, "Bob's side wrote a picture and a sound", both)
+    say("4. Meanwhile another program of the same user is still denied")
+    for name, (good, seen) in {"camera": denied_camera(alice), "microphone": denied_microphone(alice)}.items():
+        check(4, f"the {name} is denied to it", good, seen)
+    check(4, "and the call goes on", call.capturing(5))
+    say("5. Bob hangs up")
+    at = now()
+    call.callee.process.send_signal(signal.SIGINT)
+    last = wait_for(when_stopped(monitor, at), HEARTBEAT_S + BUSY_S)
+    check(5, "Alice's capture stopped within a heartbeat", last and last - at <= HEARTBEAT_S + 1,
+          f"{last - at:.2f} s" if last else "it did not stop")
+    status = call.caller.wait(20)
+    check(5, "Alice's command was ended", status is not None, (call.caller.text.strip().splitlines() or [""])[-1])
+    call.stop()
+    relay.tell("quit")
+    bars = bars_in(picture) if both else 0
+    check(3, "the picture shows the camera's colour bars", bars >= 7, f"{bars} of 8 bars")
+    share, count = tone_in(sound) if both else (0, 0)
+    check(3, "the sound is the microphone's tone", share > 0.8, f"{100 * share:.0f} % at {TONE_HZ} Hz, {count} samples")
+    marks, size = plain_media_in(relay.dump)
+    check(3, "the relay saw nothing of it", size > 50000 and not marks, f"{size} bytes, {marks or 'no mark of media'}")
+    control = f"{where}/control.dump"
+    subprocess.run(["cp", copy, control], check=False)
+    relay = Relay(where, 2)
+    source = Program(["socat", "-u", f"FILE:{copy}", "UNIX-CONNECT:" + relay.alice[5:]])
+    target = Program([*bob.inside, "socat", "-u", f"TCP:127.0.0.1:{relay.port}", "OPEN:/dev/null"])
+    source.wait(20)
+    wait_for(lambda: os.path.getsize(relay.dump) >= os.path.getsize(copy), 20)
+    target.stop()
+    marks, size = plain_media_in(relay.dump)
+    check(3, "the same search finds it in an unsealed run", len(marks) >= 4, ", ".join(marks))
+    relay.tell("quit")
+
+
+def call_again(alice, bob, where, number):
+    relay = Relay(where, number)
+    call = Call(alice, bob, relay, [a.format(mic=MICROPHONE) for a in CAPTURE], ["sh", "-c", "cat >/dev/null"])
+    call.approve(first=False)
+    return relay, call
+
+
+def step_5_again(alice, bob, monitor, where):
+    relay, call = call_again(alice, bob, where, 3)
+    check(5, "another app is approved on the same devices", call.capturing(),
+          call.caller.text[-300:] if call.caller.process.poll() is not None else "")
+    at = now()
+    status, text = alice.ctl("end", "--all")
+    last = wait_for(when_stopped(monitor, at), 10)
+    check(5, "Alice hangs up: capture stopped at once", last and last - at <= 1.5,
+          f"{last - at:.2f} s with the command's own start" if last else text)
+    call.stop()
+    relay.tell("quit")
+
+
+def step_6(alice, bob, monitor, where):
+    say("6. The relay is cut without a word")
+    relay, call = call_again(alice, bob, where, 4)
+    check(6, "the call runs", call.capturing())
+    at = now()
+    relay.tell("cut")
+    last = wait_for(when_stopped(monitor, at), DEAD_S + BUSY_S)
+    check(6, "capture ended at the dead time", last and last - at <= DEAD_S + 1,
+          f"{last - at:.2f} s of at most {DEAD_S:.0f}" if last else "it did not stop")
+    check(6, "and not long before it", last and last - at >= DEAD_S - 2 * HEARTBEAT_S - 1)
+    call.stop()
+    relay.tell("quit")
+
+
+def capturing_by_kernel():
+    """Without the daemon: does the sound card's own status file say that capture runs?"""
+    card = MICROPHONE.split(":")[1].split(",")[0]
+    return any("state: RUNNING" in open(f"/proc/asound/card{card}/pcm1c/sub{n}/status").read() for n in range(8))
+
+
+def step_7(alice, bob, where):
+    say("7. The daemon is killed in a running call")
+    relay, call = call_again(alice, bob, where, 5)
+    check(7, "the call runs", call.capturing() and capturing_by_kernel())
+    pid = int(open("/run/callgate/pid").read())
+    at = now()
+    os.kill(pid, signal.SIGKILL)
+    ended = wait_for(lambda: not capturing_by_kernel(), GRANT_S + BUSY_S)
+    took = now() - at
+    check(7, "capture ended at the grant's deadline", ended and took <= GRANT_S + 1,
+          f"{took:.2f} s of at most {GRANT_S:.0f}")
+    for name, (good, seen) in {"camera": denied_camera(alice), "microphone": denied_microphone(alice)}.items():
+        check(7, f"without the daemon the {name} is denied", good, seen)
+    call.stop()
+    relay.tell("quit")
+    alice.agent.stop()
+    subprocess.run([f"{ROOT}/tests/vm/guest/start-daemon"], check=False)
+    alice.start_agent()
+    relay, call = call_again(alice, bob, where, 6)
+    check(7, "with the daemon back a new call works", call.capturing(), call.caller.text[-200:])
+    call.stop()
+    relay.tell("quit")
+
+
+def start_bob(where):
+    """Bob's machine: his own network, bus, control groups and files. Returns a pid that lives in it."""
+    program = Program(["unshare", "--net", "--mount", "--cgroup", "--uts", "--fork", "--propagation", "private",
+                       f"{ROOT}/tests/vm/guest/bob", where], terminal=False)
+    ready = program.expect(r"ready (\d+)", 60)
+    if not ready:
+        sys.exit("demo: Bob's side did not start: " + program.text)
+    return program, int(ready.group(1))
+
+
+def main():
+    global MICROPHONE, BOB_PID, tap
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", default="/tmp/demo", help="where pictures, sounds and dumps go")
+    parser.add_argument("--tap", action="store_true", help="print the results for a test runner")
+    arguments = parser.parse_args()
+    tap = arguments.tap
+    where = os.path.realpath(arguments.out)
+    os.makedirs(where, exist_ok=True)
+    os.chmod(where, 0o1777)
+    card = find_microphone()
+    MICROPHONE = f"hw:{card},1,0"
+    feed_tone(card)
+    _, BOB_PID = start_bob(where)
+    alice = Person("alice")
+    bob = Person("bob", ["nsenter", "--target", str(BOB_PID), "--net", "--mount", "--cgroup", "--uts"])
+    begun = now()
+    step_1(alice)
+    for person in (alice, bob):
+        if not person.start_agent():
+            sys.exit(f"demo: {person.name}'s agent did not start: {person.agent.text}")
+    status, text = bob.ctl("status")
+    check(2, "Bob's daemon says that it has no gate", "absent" in text, text.strip().splitlines()[0] if text else "")
+    monitor = Program(alice.argv(CTL, "monitor", "--json"))
+    step_2_and_3(alice, bob, monitor, where)
+    step_5_again(alice, bob, monitor, where)
+    step_6(alice, bob, monitor, where)
+    step_7(alice, bob, where)
+    failed = [entry for entry in results if not entry[2]]
+    say()
+    say(f"8. Summary, after {now() - begun:.0f} s")
+    for step, what, good, seen in sorted(results, key=lambda entry: entry[0]):
+        say(f"  {step}  {'ok  ' if good else 'FAIL'} {what}{' (' + seen + ')' if seen else ''}")
+    with open(f"{where}/result.json", "w") as file:
+        json.dump([dict(step=s, what=w, ok=g, seen=n) for s, w, g, n in results], file, indent=1)
+    if tap:
+        print(f"1..{len(results)}", flush=True)
+    else:
+        say(f"{len(results) - len(failed)} passed, {len(failed)} failed, 0 skipped")
+    for person in (alice, bob):
+        person.agent.stop()
+    monitor.stop()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
