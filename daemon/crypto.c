@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Owns every call into libsodium. Must not know what is encrypted or why, and keeps no key. Called by the pure protocol
+ * files, by the identity and journal code, and by the tools' media path.
+ *
+ * Security argument: nothing is built here but HKDF, which RFC 5869 defines by HMAC and which libsodium 1.0.18 lacks.
+ * Failures of the library are answers, never assumptions: no start without randomness, no secret memory that is not
+ * locked, no X25519 result of zero, no AES without the instructions for it.
+ */
+#include "crypto.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* The process that may free secrets; a forked child holds emptied copies whose canaries are gone. */
+static pid_t owner;
+
+int crypto_init(void)
+{
+	if (sodium_init() < 0)
+		return -EIO;
+	owner = getpid();
+	return 0;
+}
+
+void *crypto_secret_new(size_t size)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start, end;
+	void *p;
+
+	if (!size) {
+		errno = EINVAL;
+		return NULL;
+	}
+	p = sodium_malloc(size);
+	if (!p) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	/* sodium_malloc locks too but hides that it failed. */
+	if (sodium_mlock(p, size) != 0) {
+		int saved = errno ? errno : ENOMEM;
+
+		sodium_free(p);
+		errno = saved;
+		return NULL;
+	}
+#ifdef MADV_WIPEONFORK
+	start = (uintptr_t)p & ~(page - 1);
+	end = ((uintptr_t)p + size + page - 1) & ~(page - 1);
+	/* EINVAL: a kernel before 4.14. The daemon does not fork while it holds secrets; this is the second line. */
+	if (madvise((void *)start, end - start, MADV_WIPEONFORK) != 0 && errno != EINVAL) {
+		int saved = errno;
+
+		sodium_free(p);
+		errno = saved;
+		return NULL;
+	}
+#endif
+	memset(p, 0, size);
+	return p;
+}
+
+void *crypto_secret_free(void *p)
+{
+	if (p && getpid() == owner)
+		sodium_free(p);
+	return NULL;
+}
+
+void crypto_wipe(void *p, size_t len)
+{
+	sodium_memzero(p, len);
+}
+
+bool crypto_equal(const void *a, const void *b, size_t len)
+{
+	return sodium_memcmp(a, b, len) == 0;
+}
+
+void crypto_random(void *p, size_t len)
+{
+	randombytes_buf(p, len);
+}
+
+int crypto_x25519(const uint8_t private_key[CRYPTO_KEY_LEN],
+		  const uint8_t public_key[CRYPTO_KEY_LEN], uint8_t ret_shared[CRYPTO_KEY_LEN])
+{
+	if (crypto_scalarmult_curve25519(ret_shared, private_key, public_key) != 0 ||
+	    sodium_is_zero(ret_shared, CRYPTO_KEY_LEN)) {
+		crypto_wipe(ret_shared, CRYPTO_KEY_LEN);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+void crypto_x25519_public(const uint8_t private_key[CRYPTO_KEY_LEN],
+			  uint8_t ret_public[CRYPTO_KEY_LEN])
+{
+	crypto_scalarmult_curve25519_base(ret_public, private_key);
+}
+
+void crypto_sha512(const struct crypto_part *parts, size_t n, uint8_t ret_hash[CRYPTO_SHA512_LEN])
+{
+	crypto_hash_sha512_state st;
+
+	crypto_hash_sha512_init(&st);
+	for (size_t i = 0; i < n; i++)
+		crypto_hash_sha512_update(&st, parts[i].data, parts[i].len);
+	crypto_hash_sha512_final(&st, ret_hash);
+	crypto_wipe(&st, sizeof(st));
+}
+
+void crypto_hmac_sha512(const void *key, size_t key_len, const struct crypto_part *parts, size_t n,
+			uint8_t ret_mac[CRYPTO_SHA512_LEN])
+{
+	crypto_auth_hmacsha512_state st;
+
+	crypto_auth_hmacsha512_init(&st, key, key_len);
+	for (size_t i = 0; i < n; i++)
+		crypto_auth_hmacsha512_update(&st, parts[i].data, parts[i].len);
+	crypto_auth_hmacsha512_final(&st, ret_mac);
+	crypto_wipe(&st, sizeof(st));
+}
+
+void crypto_hkdf_extract(const void *salt, size_t salt_len, const struct crypto_part *ikm, size_t n,
+			 uint8_t ret_prk[CRYPTO_SHA512_LEN])
+{
+	static const uint8_t no_salt[CRYPTO_SHA512_LEN];
+
+	if (!salt_len) {
+		salt = no_salt;
+		salt_len = sizeof(no_salt);
+	}
+	crypto_hmac_sha512(salt, salt_len, ikm, n, ret_prk);
+}
+
+int crypto_hkdf_expand(const uint8_t prk[CRYPTO_SHA512_LEN], const struct crypto_part *info,
+		       size_t n, void *ret, size_t len)
+{
+	uint8_t block[CRYPTO_SHA512_LEN], counter = 0;
+	uint8_t *out = ret;
+
+	if (!len || len > 255 * CRYPTO_SHA512_LEN)
+		return -EINVAL;
+	while (len) {
+		size_t take = len < sizeof(block) ? len : sizeof(block);
+		crypto_auth_hmacsha512_state st;
+
+		crypto_auth_hmacsha512_init(&st, prk, CRYPTO_SHA512_LEN);
+		if (counter)
+			crypto_auth_hmacsha512_update(&st, block, sizeof(block));
+		for (size_t i = 0; i < n; i++)
+			crypto_auth_hmacsha512_update(&st, info[i].data, info[i].len);
+		counter++;
+		crypto_auth_hmacsha512_update(&st, &counter, 1);
+		crypto_auth_hmacsha512_final(&st, block);
+		crypto_wipe(&st, sizeof(st));
+		memcpy(out, block, take);
+		out += take;
+		len -= take;
+	}
+	crypto_wipe(block, sizeof(block));
+	return 0;
+}
+
+static int chachapoly_seal(const uint8_t *key, const uint8_t *nonce, const void *ad, size_t ad_len,
+			   const void *plain, size_t len, void *ret)
+{
+	crypto_aead_chacha20poly1305_ietf_encrypt(ret, NULL, plain, len, ad, ad_len, NULL, nonce,
+						  key);
+	return 0;
+}
+
+static int chachapoly_open(const uint8_t *key, const uint8_t *nonce, const void *ad, size_t ad_len,
+			   const void *cipher, size_t len, void *ret)
+{
+	if (crypto_aead_chacha20poly1305_ietf_decrypt(ret, NULL, NULL, cipher, len, ad, ad_len,
+						      nonce, key) != 0)
+		return -EBADMSG;
+	return 0;
+}
+
+static int gcm_seal(const uint8_t *key, const uint8_t *nonce, const void *ad, size_t ad_len,
+		    const void *plain, size_t len, void *ret)
+{
+	crypto_aead_aes256gcm_encrypt(ret, NULL, plain, len, ad, ad_len, NULL, nonce, key);
+	return 0;
+}
+
+static int gcm_open(const uint8_t *key, const uint8_t *nonce, const void *ad, size_t ad_len,
+		    const void *cipher, size_t len, void *ret)
+{
+	if (crypto_aead_aes256gcm_decrypt(ret, NULL, NULL, cipher, len, ad, ad_len, nonce, key) !=
+	    0)
+		return -EBADMSG;
+	return 0;
+}
+
+const struct crypto_aead *crypto_aead_get(enum crypto_aead_id id)
+{
+	static const struct crypto_aead chachapoly = {
+		.name = "ChaCha20-Poly1305",
+		.seal = chachapoly_seal,
+		.open = chachapoly_open,
+	};
+	static const struct crypto_aead gcm = {
+		.name = "AES-256-GCM",
+		.seal = gcm_seal,
+		.open = gcm_open,
+	};
+
+	switch (id) {
+	case CRYPTO_CHACHA20_POLY1305:
+		return &chachapoly;
+	case CRYPTO_AES_256_GCM:
+		return crypto_aead_aes256gcm_is_available() ? &gcm : NULL;
+	case CRYPTO_AEAD_COUNT:
+		break;
+	}
+	return NULL;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The primitives that Callgate uses, and memory for secrets. No library's header is visible from here.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/macro.h"
+
+#define CRYPTO_KEY_LEN    32
+#define CRYPTO_NONCE_LEN  12
+#define CRYPTO_TAG_LEN    16
+#define CRYPTO_SHA512_LEN 64
+
+/**
+ * crypto_init - make the library ready; call first, once, in every process
+ *
+ * Return: 0, or -EIO when the library has no randomness or did not start: nothing else may be called then.
+ */
+int crypto_init(void);
+
+/**
+ * crypto_secret_new - zeroed memory for secrets
+ * @size: bytes, at least 1
+ *
+ * Locked into RAM, left out of core dumps, empty in a forked child, between guard pages.
+ *
+ * Return: the memory, or NULL with errno: EPERM or ENOMEM also when it could not be locked (raise LimitMEMLOCK).
+ */
+void *crypto_secret_new(size_t size);
+
+/**
+ * crypto_secret_free - wipe and free; takes NULL, returns NULL
+ *
+ * In a forked child the memory is already empty and is left alone.
+ */
+void *crypto_secret_free(void *p);
+
+DEFINE_CLEANUP(void *, crypto_secret_free);
+
+/** crypto_wipe - overwrite in a way that the compiler may not leave out */
+void crypto_wipe(void *p, size_t len);
+
+/** crypto_equal - compare in a time that depends on @len alone */
+bool crypto_equal(const void *a, const void *b, size_t len);
+
+/** crypto_random - fill with random bytes that are fit for keys */
+void crypto_random(void *p, size_t len);
+
+/**
+ * crypto_x25519 - RFC 7748
+ *
+ * Return: 0, or -EPROTO when the result is all zeros (a point of low order); @ret_shared is then zeros.
+ */
+int crypto_x25519(const uint8_t private_key[CRYPTO_KEY_LEN],
+		  const uint8_t public_key[CRYPTO_KEY_LEN], uint8_t ret_shared[CRYPTO_KEY_LEN]);
+
+/** crypto_x25519_public - the public key of a private one */
+void crypto_x25519_public(const uint8_t private_key[CRYPTO_KEY_LEN],
+			  uint8_t ret_public[CRYPTO_KEY_LEN]);
+
+/**
+ * struct crypto_part - one piece of a message, so that concatenations need no buffer
+ */
+struct crypto_part {
+	const void *data;
+	size_t len;
+};
+
+/** crypto_sha512 - hash of the @n parts in order */
+void crypto_sha512(const struct crypto_part *parts, size_t n, uint8_t ret_hash[CRYPTO_SHA512_LEN]);
+
+/** crypto_hmac_sha512 - HMAC of the @n parts in order; any key length; @ret_mac may overlap nothing */
+void crypto_hmac_sha512(const void *key, size_t key_len, const struct crypto_part *parts, size_t n,
+			uint8_t ret_mac[CRYPTO_SHA512_LEN]);
+
+/** crypto_hkdf_extract - RFC 5869 with SHA-512; an absent salt is (NULL, 0) */
+void crypto_hkdf_extract(const void *salt, size_t salt_len, const struct crypto_part *ikm, size_t n,
+			 uint8_t ret_prk[CRYPTO_SHA512_LEN]);
+
+/**
+ * crypto_hkdf_expand - RFC 5869 with SHA-512
+ * @info: @n parts
+ * @ret: @len bytes
+ *
+ * Return: 0, or -EINVAL when @len is 0 or more than 255 * 64.
+ */
+int crypto_hkdf_expand(const uint8_t prk[CRYPTO_SHA512_LEN], const struct crypto_part *info,
+		       size_t n, void *ret, size_t len);
+
+enum crypto_aead_id {
+	CRYPTO_CHACHA20_POLY1305, /* RFC 8439 */
+	CRYPTO_AES_256_GCM,
+	CRYPTO_AEAD_COUNT,
+};
+
+/**
+ * struct crypto_aead - one authenticated cipher: 32-byte key, 12-byte nonce, 16-byte tag
+ * @name: for people
+ * @seal: writes @len + CRYPTO_TAG_LEN bytes; @ret may be @plain. Return: 0
+ * @open: writes @len - CRYPTO_TAG_LEN bytes, only when all of it is genuine; @ret may be @cipher.
+ *	Return: 0, or -EBADMSG
+ *
+ * Taken from crypto_aead_get() only: a cipher that this machine cannot run has no such struct.
+ */
+struct crypto_aead {
+	const char *name;
+	int (*seal)(const uint8_t key[CRYPTO_KEY_LEN], const uint8_t nonce[CRYPTO_NONCE_LEN],
+		    const void *ad, size_t ad_len, const void *plain, size_t len, void *ret);
+	int (*open)(const uint8_t key[CRYPTO_KEY_LEN], const uint8_t nonce[CRYPTO_NONCE_LEN],
+		    const void *ad, size_t ad_len, const void *cipher, size_t len, void *ret);
+};
+
+/**
+ * crypto_aead_get - a cipher, or NULL where this machine cannot run it safely
+ *
+ * AES-256-GCM needs AES-NI and PCLMUL: without them the instructions are illegal, and software tables leak.
+ */
+const struct crypto_aead *crypto_aead_get(enum crypto_aead_id id);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Big-endian integers in byte strings, and a reader that cannot run past the end: once a read does not fit, the reader is
+ * bad, every later read gives zeros, and the caller checks once at the end.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+static inline void put_be16(uint8_t *p, uint16_t v)
+{
+	p[0] = v >> 8;
+	p[1] = v;
+}
+
+static inline void put_be32(uint8_t *p, uint32_t v)
+{
+	put_be16(p, v >> 16);
+	put_be16(p + 2, v);
+}
+
+static inline void put_be64(uint8_t *p, uint64_t v)
+{
+	put_be32(p, v >> 32);
+	put_be32(p + 4, v);
+}
+
+static inline uint16_t get_be16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t get_be32(const uint8_t *p)
+{
+	return (uint32_t)get_be16(p) << 16 | get_be16(p + 2);
+}
+
+static inline uint64_t get_be64(const uint8_t *p)
+{
+	return (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
+}
+
+/**
+ * struct reader - a position in bytes that are not trusted
+ * @p: next byte
+ * @left: bytes left
+ * @bad: a read did not fit; sticky
+ */
+struct reader {
+	const uint8_t *p;
+	size_t left;
+	bool bad;
+};
+
+/* The next @n bytes, or NULL. */
+static inline const uint8_t *reader_take(struct reader *r, size_t n)
+{
+	const uint8_t *p = r->p;
+
+	if (r->bad || n > r->left) {
+		r->bad = true;
+		return NULL;
+	}
+	r->p += n;
+	r->left -= n;
+	return p;
+}
+
+static inline void reader_copy(struct reader *r, void *ret, size_t n)
+{
+	const uint8_t *p = reader_take(r, n);
+
+	if (p)
+		memcpy(ret, p, n);
+	else
+		memset(ret, 0, n);
+}
+
+static inline uint8_t reader_u8(struct reader *r)
+{
+	const uint8_t *p = reader_take(r, 1);
+
+	return p ? *p : 0;
+}
+
+static inline uint16_t reader_be16(struct reader *r)
+{
+	const uint8_t *p = reader_take(r, 2);
+
+	return p ? get_be16(p) : 0;
+}
+
+static inline uint32_t reader_be32(struct reader *r)
+{
+	const uint8_t *p = reader_take(r, 4);
+
+	return p ? get_be32(p) : 0;
+}
+
+/* True when everything was read and nothing is left over. */
+static inline bool reader_done(const struct reader *r)
+{
+	return !r->bad && r->left == 0;
+}
