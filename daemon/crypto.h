@@ -10,9 +10,9 @@
 
 #include "util/macro.h"
 
-#define CRYPTO_KEY_LEN    32
+#define CRYPTO_KEY_LEN	  32
 #define CRYPTO_NONCE_LEN  12
-#define CRYPTO_TAG_LEN    16
+#define CRYPTO_TAG_LEN	  16
 #define CRYPTO_SHA512_LEN 64
 
 /**

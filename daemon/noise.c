@@ -31,10 +31,10 @@ static const enum token pattern[NOISE_XX_MESSAGES][5] = {
 
 static const char protocol_name[] = "Noise_XX_25519_ChaChaPoly_SHA512";
 
-#define PART(p, n)                                                                                 \
-	(struct crypto_part)                                                                       \
-	{                                                                                          \
-		(p), (n)                                                                           \
+#define PART(p, n)           \
+	(struct crypto_part) \
+	{                    \
+		(p), (n)     \
 	}
 
 static void mix_hash(struct noise_handshake *hs, const void *data, size_t len)

@@ -7,9 +7,9 @@
 
 #include "crypto.h"
 
-#define NOISE_KEY_LEN  CRYPTO_KEY_LEN
-#define NOISE_HASH_LEN CRYPTO_SHA512_LEN
-#define NOISE_MSG_MAX  65535
+#define NOISE_KEY_LEN	  CRYPTO_KEY_LEN
+#define NOISE_HASH_LEN	  CRYPTO_SHA512_LEN
+#define NOISE_MSG_MAX	  65535
 /* The pattern's messages: -> e; <- e, ee, s, es; -> s, se. */
 #define NOISE_XX_MESSAGES 3
 

@@ -11,12 +11,12 @@
 
 #define _cleanup_(fn) __attribute__((cleanup(fn)))
 
-#define DEFINE_CLEANUP(type, fn)                                                                   \
-	static inline void fn##_p(type *p)                                                         \
-	{                                                                                          \
-		if (*p)                                                                            \
-			fn(*p);                                                                    \
-	}                                                                                          \
+#define DEFINE_CLEANUP(type, fn)           \
+	static inline void fn##_p(type *p) \
+	{                                  \
+		if (*p)                    \
+			fn(*p);            \
+	}                                  \
 	struct cleanup_needs_a_semicolon
 
 static inline void macro_free_p(void *p)
@@ -34,17 +34,17 @@ static inline void macro_close_p(int *fd)
 	}
 }
 
-#define _cleanup_free_  _cleanup_(macro_free_p)
+#define _cleanup_free_	_cleanup_(macro_free_p)
 #define _cleanup_close_ _cleanup_(macro_close_p)
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Hands a pointer to the caller and leaves NULL for the cleanup attribute. */
-#define TAKE_PTR(p)                                                                                \
-	({                                                                                         \
-		__typeof__(p) taken_ = (p);                                                        \
-		(p) = NULL;                                                                        \
-		taken_;                                                                            \
+#define TAKE_PTR(p)                         \
+	({                                  \
+		__typeof__(p) taken_ = (p); \
+		(p) = NULL;                 \
+		taken_;                     \
 	})
 
 static inline int take_fd(int *fd)
