@@ -10,6 +10,7 @@
 #include <linux/workqueue.h>
 
 #include "limits.h"
+#include "subject.h"
 #include "verdict.h"
 
 struct callgate_device;
@@ -27,25 +28,45 @@ struct callgate_device_ops {
 
 /**
  * struct callgate_denied - denied attempts of one image, reported by a worker
- * @pid: referenced while @count is not 0
+ * @who: its pid is referenced while @count is not 0
+ * @count: since the last report
+ * @last_report: ns on CLOCK_BOOTTIME, or 0
  */
 struct callgate_denied {
-	struct callgate_image image;
-	struct pid *pid;
+	struct callgate_who who;
 	u32 count;
 	u8 op;
 	u64 last_report;
 };
 
 /**
+ * struct callgate_capture - one stream's facts, for a report
+ * @grant: 0 in permissive mode
+ * @reason: 0 while it runs
+ */
+struct callgate_capture {
+	struct callgate_who who;
+	u64 id;
+	u64 grant;
+	u64 session;
+	u64 since;
+	u8 reason;
+	bool reported;
+};
+
+/**
  * struct callgate_device - one V4L2 capture node or ALSA capture substream
  * @id: never re-used
  * @kinds: CALLGATE_KIND_* mask, all of which a grant must hold
- * @streams: running struct callgate_stream; guarded by @lock
- * @denied: guarded by @lock
+ * @all: in the registry
  * @lock: raw facts of reporting; taken with interrupts off (from ALSA triggers); innermost
+ * @streams: running struct callgate_stream; guarded by @lock
+ * @stopped: ended captures, oldest first; guarded by @lock
+ * @stopped_count: of them; guarded by @lock
+ * @denied: guarded by @lock
+ * @removed: nothing is queued any more but last reports; written under @lock
  * @revoke: one work item a device, on the gate's unbound queue
- * @report: sends what @streams and @denied have not reported yet
+ * @report: sends what @streams, @stopped and @denied have not reported yet; holds a reference while queued
  */
 struct callgate_device {
 	u32 id;
@@ -57,12 +78,18 @@ struct callgate_device {
 	struct list_head all;
 	spinlock_t lock;
 	struct list_head streams;
-	struct list_head stopped;
+	struct callgate_capture stopped[CALLGATE_MAX_STOPPED];
+	u32 stopped_count;
 	struct callgate_denied denied[CALLGATE_MAX_DENIED];
+	bool removed;
 	struct work_struct revoke;
 	struct delayed_work report;
-	bool removed;
 };
+
+/* The queue of revocations and reports: unbound, of high priority, not frozen. */
+extern struct workqueue_struct *callgate_device_queue;
+int callgate_device_init(void);
+void callgate_device_exit(void);
 
 /* Registers the device and tells the controller. The caller owns the first reference. Does not allocate, cannot fail. */
 void callgate_device_add(struct callgate_device *dev, const struct callgate_device_ops *ops,
@@ -74,6 +101,27 @@ void callgate_device_remove(struct callgate_device *dev);
 void callgate_device_get(struct callgate_device *dev);
 void callgate_device_put(struct callgate_device *dev);
 
+/* Runs ops->revoke soon, if something streams. Any context. */
+void callgate_device_revoke(struct callgate_device *dev);
+/* The same for every device: a grant ended. */
+void callgate_device_revoke_all(void);
+
+/* Is there a device with this id? */
+bool callgate_device_exists(u32 id);
+/* The device with the lowest id above @after, referenced; NULL: no more. */
+struct callgate_device *callgate_device_next(u32 after);
+/* Changes whenever a device comes or goes. */
+u32 callgate_device_generation(void);
+
+#ifdef CALLGATE_TEST
+/* Test builds widen the windows in which a wrapper runs uncounted. */
+void callgate_device_test_delay(void);
+#else
+static inline void callgate_device_test_delay(void)
+{
+}
+#endif
+
 /*
  * In-flight wrappers. Each interposed operation runs between enter and leave,
  * so that unloading can wait for those that sleep inside a driver. Per-CPU:
@@ -82,11 +130,13 @@ void callgate_device_put(struct callgate_device *dev);
 DECLARE_PER_CPU(long, callgate_inflight);
 static inline void callgate_enter(void)
 {
+	callgate_device_test_delay();
 	this_cpu_inc(callgate_inflight);
 }
 static inline void callgate_leave(void)
 {
 	this_cpu_dec(callgate_inflight);
+	callgate_device_test_delay();
 }
 
 /* Restore has been done by the subsystem: wait until no interposed operation can be running any more. */

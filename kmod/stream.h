@@ -10,12 +10,18 @@
  * @node: in dev->streams while running; guarded by dev->lock
  * @image: who started it
  * @pid: referenced while running
- * @id: 0 while not running
+ * @cookie: what identify answers for @image
+ * @id: 0 while not running; never re-used
+ * @grant: that covered the start; 0 in permissive mode
+ * @session: of @grant
+ * @since: ns on CLOCK_BOOTTIME
+ * @reported: the controller was told
  */
 struct callgate_stream {
 	struct list_head node;
 	struct callgate_image image;
 	struct pid *pid;
+	u64 cookie;
 	u64 id;
 	u64 grant;
 	u64 session;
@@ -35,6 +41,20 @@ void callgate_stream_stop(struct callgate_device *dev, struct callgate_stream *s
 
 /* Is there still a grant for whoever started the stream? For ops->revoke. Any context. True in permissive mode. */
 bool callgate_stream_allowed(struct callgate_device *dev, const struct callgate_stream *stream);
+
+/* A running stream's facts, its pid referenced once more. With dev->lock held. */
+void callgate_stream_capture(const struct callgate_stream *stream,
+			     struct callgate_capture *ret_capture);
+
+/*
+ * callgate_stream_next() - the running stream with the lowest id above @after
+ * @ret_capture: to be given back with callgate_who_put(&ret_capture->who)
+ * @ret_device: referenced
+ */
+bool callgate_stream_next(u64 after, struct callgate_capture *ret_capture,
+			  struct callgate_device **ret_device);
+/* Changes whenever a stream starts or stops. */
+u32 callgate_stream_generation(void);
 
 static inline bool callgate_stream_running(const struct callgate_stream *stream)
 {

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every difference between kernels that the common files meet. Probed by what
+ * a header offers, not by version number: stable branches take backports.
+ * CALLGATE_HAVE_* come from Kbuild.
+ */
+#ifndef CALLGATE_COMPAT_H
+#define CALLGATE_COMPAT_H
+
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/mm_types.h>
+#include <linux/namei.h>
+#include <linux/rcupdate.h>
+
+/* A reference to the executable of @mm, or NULL. The caller keeps @mm alive. */
+static inline struct file *callgate_get_exe_file(struct mm_struct *mm)
+{
+	struct file *file;
+
+	rcu_read_lock();
+#ifdef get_file_rcu
+	/* The macro takes the file; a file that is being released is tried again. */
+	do {
+		file = rcu_dereference(mm->exe_file);
+	} while (file && !get_file_rcu(file));
+#else
+	file = get_file_rcu(&mm->exe_file);
+#endif
+	rcu_read_unlock();
+	return file;
+}
+
+/* The existing file @name in the directory @base itself, never in what is mounted there. */
+static inline struct dentry *callgate_lookup(const char *name, struct dentry *base)
+{
+#ifdef CALLGATE_HAVE_LOOKUP_NOPERM
+	return lookup_noperm_positive_unlocked(&QSTR(name), base);
+#else
+	return lookup_positive_unlocked(name, base, strlen(name));
+#endif
+}
+
+static inline void callgate_hrtimer_init(struct hrtimer *timer,
+					 enum hrtimer_restart (*function)(struct hrtimer *),
+					 clockid_t clock)
+{
+#ifdef CALLGATE_HAVE_HRTIMER_SETUP
+	hrtimer_setup(timer, function, clock, HRTIMER_MODE_ABS);
+#else
+	hrtimer_init(timer, clock, HRTIMER_MODE_ABS);
+	timer->function = function;
+#endif
+}
+
+#endif

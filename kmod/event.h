@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The controller's socket, and the messages that are written for it. */
+#ifndef CALLGATE_EVENT_H
+#define CALLGATE_EVENT_H
+
+#include "device.h"
+#include "subject.h"
+
+struct genl_family;
+struct sk_buff;
+struct sock;
+
+/**
+ * struct callgate_held - one held caller's facts
+ * @device: id
+ * @since: ns on CLOCK_BOOTTIME
+ */
+struct callgate_held {
+	struct callgate_who who;
+	u64 id;
+	u64 since;
+	u32 device;
+	u32 kinds;
+	u8 op;
+	bool seen;
+};
+
+void callgate_event_init(const struct genl_family *family);
+
+/* The socket becomes the controller. -EBUSY while another one is. Callers serialise. */
+int callgate_controller_bind(struct sock *sk, u32 portid);
+/* Nobody is the controller any more. Callers serialise. */
+void callgate_controller_unbind(void);
+/* Is there one? Any context. */
+bool callgate_controller_present(void);
+/* Is @portid its address? Only says which socket went away. */
+bool callgate_controller_has(u32 portid);
+/* Is it this socket? The answer that grants authority. */
+bool callgate_controller_is(const struct sock *sk);
+
+/* Attributes of one object. -EMSGSIZE: no room. May sleep (paths). */
+int callgate_put_device(struct sk_buff *skb, const struct callgate_device *dev);
+int callgate_put_held(struct sk_buff *skb, const struct callgate_held *held);
+int callgate_put_capture(struct sk_buff *skb, const struct callgate_device *dev,
+			 const struct callgate_capture *capture);
+
+/* Events. -ENOTCONN: no controller; other errors: it did not get it, which is counted. May sleep. */
+int callgate_event_request(const struct callgate_held *held);
+int callgate_event_denied(const struct callgate_device *dev, const struct callgate_denied *denied);
+int callgate_event_stream(const struct callgate_device *dev, const struct callgate_capture *capture);
+int callgate_event_device(const struct callgate_device *dev, bool added);
+
+#endif

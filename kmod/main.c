@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Init and exit.
+ *
+ * Owns the order: the books are ready and the family answers before the first
+ * device is gated, and every device is given back before the books close. Until
+ * the last step of init nothing that was gated opens, because there is no grant.
+ */
+#include <linux/module.h>
+#include <linux/mutex.h>
+
+#include "alsa.h"
+#include "check.h"
+#include "device.h"
+#include "grant.h"
+#include "netlink.h"
+#include "request.h"
+#include "subject.h"
+#include "v4l2.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+static bool permissive;
+module_param(permissive, bool, 0444);
+MODULE_PARM_DESC(permissive, "start in permissive mode: report, deny nothing");
+
+/* Guards @attached; the subsystems' locks nest inside. */
+static DEFINE_MUTEX(attach_lock);
+static bool attached;
+
+static void give_back(void)
+{
+	lockdep_assert_held(&attach_lock);
+	callgate_v4l2_detach();
+	callgate_alsa_detach();
+	callgate_device_drain();
+	callgate_v4l2_free();
+	callgate_alsa_free();
+	attached = false;
+}
+
+static int attach(void)
+{
+	int err;
+
+	lockdep_assert_held(&attach_lock);
+	err = callgate_v4l2_init();
+	if (err)
+		return err;
+	err = callgate_alsa_init();
+	if (err) {
+		callgate_v4l2_detach();
+		callgate_device_drain();
+		callgate_v4l2_free();
+		return err;
+	}
+	attached = true;
+	return 0;
+}
+
+static int detach(void)
+{
+	int err = 0;
+
+	mutex_lock(&attach_lock);
+	if (attached && callgate_v4l2_detachable() && callgate_alsa_detachable())
+		give_back();
+	else if (attached)
+		err = -EBUSY;
+	mutex_unlock(&attach_lock);
+	return err;
+}
+
+static int __init callgate_init(void)
+{
+	int err;
+
+	callgate_subject_init();
+	callgate_check_set_permissive(permissive);
+	err = callgate_device_init();
+	if (err)
+		return err;
+	callgate_grant_init(callgate_device_revoke_all);
+	err = callgate_netlink_init(detach);
+	if (err)
+		goto exit_grant;
+	mutex_lock(&attach_lock);
+	err = attach();
+	mutex_unlock(&attach_lock);
+	if (err)
+		goto exit_netlink;
+	return 0;
+
+exit_netlink:
+	callgate_netlink_exit();
+	callgate_request_exit();
+exit_grant:
+	callgate_grant_exit();
+	callgate_device_exit();
+	return err;
+}
+
+static void __exit callgate_exit(void)
+{
+	mutex_lock(&attach_lock);
+	if (attached)
+		give_back();
+	mutex_unlock(&attach_lock);
+	callgate_netlink_exit();
+	callgate_request_exit();
+	callgate_grant_exit();
+	callgate_device_exit();
+}
+
+module_init(callgate_init);
+module_exit(callgate_exit);
+
+MODULE_DESCRIPTION("Denies camera and microphone capture outside approved calls");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Held callers.
+ *
+ * Owns the list of requests and the wait. A request lives on its caller's
+ * stack, so that holding allocates nothing; whoever answers it unlinks it first
+ * and wakes the caller under the lock, and the caller takes that lock before it
+ * returns. Does not decide: an answer of allow lets check.c look for a grant.
+ * Called by check.c, by netlink.c with answers, and by device.c.
+ *
+ * Everything that is not a timely answer denies: no controller, a full list, an
+ * event that did not get through, no acknowledgement, a device that is removed.
+ * The limits are in running time, not in CLOCK_BOOTTIME: the controller is
+ * frozen in suspend as well.
+ */
+#include "request.h"
+
+#include <linux/freezer.h>
+#include <linux/jiffies.h>
+#include <linux/sched/signal.h>
+#include <linux/timekeeping.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "stats.h"
+#include "trace.h"
+
+/**
+ * struct request - one held caller, on its stack
+ * @node: in @requests until it is answered
+ * @dev: of the caller's open file
+ * @held: what is reported; written before it is linked, but for seen
+ * @wait: the caller
+ * @reported: the worker has taken it
+ * @answered: unlinked, and @verdict is valid
+ * @verdict: CALLGATE_VERDICT_*
+ */
+struct request {
+	struct list_head node;
+	struct callgate_device *dev;
+	struct callgate_held held;
+	wait_queue_head_t wait;
+	bool reported;
+	bool answered;
+	u8 verdict;
+};
+
+/* Guards everything below and the fields above; a request's wait queue nests inside. */
+static DEFINE_SPINLOCK(requests_lock);
+static LIST_HEAD(requests);
+static u32 request_count;
+static u64 last_id;
+static u32 generation;
+
+static void answer(struct request *request, u8 verdict)
+{
+	lockdep_assert_held(&requests_lock);
+	list_del(&request->node);
+	request_count--;
+	generation++;
+	request->verdict = verdict;
+	WRITE_ONCE(request->answered, true);
+	wake_up(&request->wait);
+}
+
+static struct request *find(u64 id)
+{
+	struct request *request;
+
+	lockdep_assert_held(&requests_lock);
+	list_for_each_entry(request, &requests, node) {
+		if (request->held.id == id)
+			return request;
+	}
+	return NULL;
+}
+
+/* The controller's buffer may be full: a caller of whom it will never hear is not kept. */
+static void send_requests(struct work_struct *unused)
+{
+	struct callgate_held held;
+	struct request *request;
+	bool more;
+
+	do {
+		more = false;
+		spin_lock(&requests_lock);
+		list_for_each_entry(request, &requests, node) {
+			if (request->reported)
+				continue;
+			request->reported = true;
+			held = request->held;
+			get_pid(held.who.pid);
+			more = true;
+			break;
+		}
+		spin_unlock(&requests_lock);
+		if (more) {
+			if (callgate_event_request(&held))
+				callgate_request_answer(held.id, CALLGATE_VERDICT_DENY);
+			callgate_who_put(&held.who);
+		}
+	} while (more);
+}
+
+static DECLARE_WORK(send_work, send_requests);
+
+/* Under the lock: whoever cancels has first made sure that one of these says no. */
+static int admit(const struct request *request)
+{
+	const struct request *other;
+	u32 same = 0;
+
+	lockdep_assert_held(&requests_lock);
+	if (!callgate_controller_present())
+		return -ENOTCONN;
+	if (READ_ONCE(request->dev->removed))
+		return -EACCES;
+	if (request_count >= CALLGATE_MAX_REQUESTS)
+		return -EBUSY;
+	list_for_each_entry(other, &requests, node)
+		same += other->held.who.image.uid == request->held.who.image.uid;
+	return same >= CALLGATE_MAX_REQUESTS_UID ? -EBUSY : 0;
+}
+
+#define hold_until(request, condition, timeout)                                             \
+	___wait_event((request)->wait, ___wait_cond_timeout(condition),                     \
+		      (TASK_KILLABLE | TASK_FREEZABLE), 0, timeout,                         \
+		      __ret = schedule_timeout(__ret))
+
+static long wait_for_answer(struct request *request)
+{
+	long left = CALLGATE_SEEN_SECONDS * HZ;
+
+	left = hold_until(request,
+			  READ_ONCE(request->answered) || READ_ONCE(request->held.seen), left);
+	if (left <= 0 || READ_ONCE(request->answered))
+		return left;
+	left += (CALLGATE_HOLD_SECONDS - CALLGATE_SEEN_SECONDS) * HZ;
+	return hold_until(request, READ_ONCE(request->answered), left);
+}
+
+int callgate_request_hold(struct callgate_device *dev, u8 op)
+{
+	struct request request = {
+		.dev = dev,
+		.verdict = CALLGATE_VERDICT_DENY,
+		.held = { .device = dev->id, .kinds = dev->kinds, .op = op },
+	};
+	long left;
+	int err;
+
+	callgate_who_current(&request.held.who);
+	request.held.since = ktime_get_boottime_ns();
+	init_waitqueue_head(&request.wait);
+
+	spin_lock(&requests_lock);
+	err = admit(&request);
+	if (!err) {
+		request.held.id = ++last_id;
+		list_add_tail(&request.node, &requests);
+		request_count++;
+		generation++;
+	}
+	spin_unlock(&requests_lock);
+	if (err)
+		goto put;
+
+	callgate_stat_inc(CALLGATE_STAT_ASKED);
+	queue_work(system_unbound_wq, &send_work);
+	left = wait_for_answer(&request);
+
+	spin_lock(&requests_lock);
+	if (!request.answered)
+		answer(&request, CALLGATE_VERDICT_DENY);
+	spin_unlock(&requests_lock);
+	if (left < 0)
+		err = left;
+	else
+		err = request.verdict == CALLGATE_VERDICT_ALLOW ? 0 : -EACCES;
+	trace_callgate_request(request.held.id, dev->id, op, err);
+put:
+	callgate_who_put(&request.held.who);
+	return err;
+}
+
+int callgate_request_seen(u64 id)
+{
+	struct request *request;
+
+	spin_lock(&requests_lock);
+	request = find(id);
+	if (request && !request->held.seen) {
+		WRITE_ONCE(request->held.seen, true);
+		generation++;
+		wake_up(&request->wait);
+	}
+	spin_unlock(&requests_lock);
+	return request ? 0 : -ENOENT;
+}
+
+int callgate_request_answer(u64 id, u8 verdict)
+{
+	struct request *request;
+
+	spin_lock(&requests_lock);
+	request = find(id);
+	if (request)
+		answer(request, verdict);
+	spin_unlock(&requests_lock);
+	return request ? 0 : -ENOENT;
+}
+
+void callgate_request_cancel(struct callgate_device *dev)
+{
+	struct request *request, *next;
+
+	spin_lock(&requests_lock);
+	list_for_each_entry_safe(request, next, &requests, node) {
+		if (!dev || request->dev == dev)
+			answer(request, CALLGATE_VERDICT_DENY);
+	}
+	spin_unlock(&requests_lock);
+}
+
+bool callgate_request_next(u64 after, struct callgate_held *ret_held)
+{
+	struct request *request;
+	bool found = false;
+
+	spin_lock(&requests_lock);
+	list_for_each_entry(request, &requests, node) {
+		if (request->held.id <= after)
+			continue;
+		*ret_held = request->held;
+		get_pid(ret_held->who.pid);
+		found = true;
+		break;
+	}
+	spin_unlock(&requests_lock);
+	return found;
+}
+
+u32 callgate_request_generation(void)
+{
+	return READ_ONCE(generation);
+}
+
+void callgate_request_exit(void)
+{
+	callgate_request_cancel(NULL);
+	cancel_work_sync(&send_work);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Who is asking, and who a process id names. */
+#ifndef CALLGATE_SUBJECT_H
+#define CALLGATE_SUBJECT_H
+
+#include <linux/pid.h>
+
+#include "limits.h"
+#include "verdict.h"
+
+struct cgroup;
+struct file;
+struct netlink_ext_ack;
+
+/**
+ * struct callgate_who - one process image, kept for a report
+ * @pid: referenced, or NULL when nothing is kept
+ * @cookie: what identify answers for this image
+ */
+struct callgate_who {
+	struct callgate_image image;
+	struct pid *pid;
+	u64 cookie;
+};
+
+/**
+ * struct callgate_identity - one process, as it was under its exec lock
+ * @pid: referenced
+ * @exe: referenced; never NULL
+ * @start_time: ns on CLOCK_BOOTTIME
+ */
+struct callgate_identity {
+	struct pid *pid;
+	struct file *exe;
+	u64 exec_id;
+	u64 cookie;
+	u64 start_time;
+	u64 cgroup;
+	u32 tgid;
+	u32 uid, euid, suid;
+	bool traced;
+};
+
+/* Chooses this load's cookie key. */
+void callgate_subject_init(void);
+
+/*
+ * callgate_subject_current() - current's image
+ * @cgroup: also its cgroup, else 0. Any context; takes no lock.
+ */
+void callgate_subject_current(struct callgate_image *image, bool cgroup);
+
+/* Current, for keeping. Any context. */
+void callgate_who_current(struct callgate_who *who);
+void callgate_who_copy(struct callgate_who *to, const struct callgate_who *from);
+void callgate_who_put(struct callgate_who *who);
+
+/*
+ * callgate_subject_identify() - who is process @tgid of the initial pid namespace
+ * -ESRCH: nobody, a kernel thread or a process that has exited. -EAGAIN: it is inside exec.
+ */
+int callgate_subject_identify(u32 tgid, struct callgate_identity *ret_identity,
+			      struct netlink_ext_ack *extack);
+void callgate_identity_put(struct callgate_identity *identity);
+
+/*
+ * callgate_subject_cgroup() - the cgroup of the sender's descriptor @fd, referenced
+ * Proves that only root can put processes into it: -EPERM otherwise.
+ */
+struct cgroup *callgate_subject_cgroup(u32 fd, struct netlink_ext_ack *extack);
+
+/*
+ * callgate_file_path() - path of @exe as the initial mount namespace names it
+ * @buf: CALLGATE_PATH_MAX + 1 bytes
+ * NULL where that namespace does not reach it, where it was unlinked, or where it is too long. May sleep.
+ */
+const char *callgate_file_path(struct file *exe, char *buf);
+
+/* The same of a kept image; NULL also when it has exited or called exec. @who needs its pid. May sleep. */
+const char *callgate_who_path(const struct callgate_who *who, char *buf);
+
+#endif
