@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Every test program of this folder is linked with all of its helpers.
+kself_helpers := $(filter-out %_test.c,$(wildcard tests/kselftest/*.c))
+$(kself_bin): $(call obj,$(kself_helpers))
+-include $(patsubst %.o,%.d,$(call obj,$(kself_helpers)))
+
+kernel_cmds += tests/kselftest/spec_test.py
