@@ -8,15 +8,13 @@ KERNEL ?=
 DESTDIR ?=
 CC ?= cc
 
+export BUILD
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
 # The kernel's release: the newest installed headers that begin with $(KERNEL), else with 6.1.
-headers := $(sort $(patsubst /usr/src/linux-headers-%,%,$(wildcard /usr/src/linux-headers-*-amd64)))
-headers := $(filter-out %-cloud-amd64 %-rt-amd64,$(headers))
-newest = $(shell printf '%s\n' $(filter $(1)%,$(headers)) | sort -V | tail -n 1)
-RELEASE := $(if $(filter $(KERNEL),$(headers)),$(KERNEL),$(call newest,$(or $(KERNEL),6.1.)))
+RELEASE := $(or $(shell tests/release $(KERNEL)),$(KERNEL))
 KDIR ?= /usr/src/linux-headers-$(RELEASE)
 
 # ---- flags -----------------------------------------------------------------------------------------------------
@@ -99,8 +97,8 @@ help: ## list the targets
 # ---- tests -----------------------------------------------------------------------------------------------------
 
 vm := tests/vm/run --kernel '$(RELEASE)'
-lint_cmds := $(filter-out %.py,$(wildcard tests/lint/*.sh)) $(wildcard tests/lint/*.py)
-unit_cmds := $(unit_bin)
+lint_cmds := $(wildcard tests/lint/*.sh tests/lint/*.py)
+unit_cmds := tests/run_test $(unit_bin) $(wildcard tests/model/run)
 bus_cmds := $(or $(wildcard tests/bus/run-all),$(wildcard tests/bus/*.py) $(bus_bin))
 kernel_cmds := $(foreach t,$(kself_bin),"$(vm) -- /callgate/$(t)")
 vm_cmds := $(wildcard tests/vm/*_test) $(if $(wildcard tests/vm/demo.sh),"tests/vm/demo.sh --tap")
@@ -108,7 +106,7 @@ vm_cmds := $(wildcard tests/vm/*_test) $(if $(wildcard tests/vm/demo.sh),"tests/
 check-build: all tests
 	$(Q)$(MAKE) module
 
-check-unit: $(unit_bin) ## unit tests with ASan and UBSan
+check-unit: $(unit_bin) ## unit tests with ASan and UBSan, the model of a call
 	$(Q)tests/run $(unit_cmds)
 
 check-bus: daemon tools $(bus_bin) ## the daemon on a private bus

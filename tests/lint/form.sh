@@ -1,0 +1,77 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The outer form of every C file: clang-format, length, licence line, nothing left undone. TAP.
+
+cd "$(dirname "$0")/../.." || exit 1
+n=0
+
+ok()
+{
+	n=$((n + 1))
+	echo "ok $n - $1"
+}
+
+# Takes the complaints on standard input; none means good.
+check()
+{
+	local out
+	out=$(cat)
+	if [ -z "$out" ]; then
+		ok "$1"
+	else
+		n=$((n + 1))
+		echo "not ok $n - $1"
+		echo "$out" | sed 's/^/# /'
+	fi
+}
+
+mapfile -t c < <(find kmod daemon tools tests -name '*.[ch]' | sort)
+mapfile -t others < <(find kmod daemon tools tests data doc -name '*.sh' -o -name '*.py' -o -name '*.yaml' | sort)
+
+echo "TAP version 13"
+echo "1..5"
+
+form()
+{
+	clang-format --dry-run -Werror "${c[@]}" 2>&1 |
+		sed -n 's/^\(.*\):[0-9]*:[0-9]*: error:.*/\1: run clang-format -i on it/p' | sort -u
+}
+
+length()
+{
+	wc -l "${c[@]}" | awk '$2 != "total" && $1 > 1000 { print $2 ": " $1 " lines; a file ends at 1000: find its second noun" }'
+}
+
+licence()
+{
+	local f
+	for f in "${c[@]}" "${others[@]}"; do
+		head -n 3 "$f" | grep -q SPDX-License-Identifier || echo "$f: no SPDX-License-Identifier in its first lines"
+	done
+}
+
+sides()
+{
+	{
+		grep -rL --include='*.[ch]' 'GPL-2.0-only' kmod
+		grep -rl --include='*.[ch]' 'SPDX-License-Identifier: GPL-2.0-only' daemon tools
+	} | sed 's/$/: the module is GPL-2.0-only, user space is LGPL-2.1-or-later/'
+}
+
+# The marks are put together here so that this file does not find itself.
+undone()
+{
+	local marks="TO""DO|FIX""ME|XX""X|not ""implemented"
+	grep -nE "\\b($marks)\\b" "${c[@]}"
+}
+
+if command -v clang-format >/dev/null; then
+	check "every C file is as clang-format leaves it" < <(form)
+else
+	ok "every C file is as clang-format leaves it # SKIP clang-format is not installed; run 'make setup'"
+fi
+check "no C file is longer than 1000 lines" < <(length)
+check "every file names its licence" < <(licence)
+check "each side has its own licence" < <(sides)
+check "nothing is left undone" < <(undone)

@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The module builds without a warning at W=1, for the 6.1 kernel and for each other one whose headers are
+# installed. TAP.
+
+cd "$(dirname "$0")/../.." || exit 1
+build=${BUILD:-build}
+n=0
+
+echo "TAP version 13"
+echo "1..2"
+for k in 6.1. 6.12.; do
+	n=$((n + 1))
+	if ! release=$(tests/release "$k"); then
+		echo "ok $n - callgate.ko for $k # SKIP no headers; 'tests/setup --kernel $k' installs them"
+		continue
+	fi
+	if out=$(env -u MAKEFLAGS -u MAKELEVEL tests/build-module "/usr/src/linux-headers-$release" "$build/lint/$release" \
+		-j2 W=1 KCFLAGS=-Werror 2>&1); then
+		echo "ok $n - callgate.ko for $release"
+	else
+		echo "not ok $n - callgate.ko for $release"
+		echo "$out" | sed 's/^/# /'
+	fi
+done
