@@ -240,7 +240,7 @@ u64 callgate_v4l2_file_stopping(struct v4l2_gate *gate, struct file *file)
 	return starts;
 }
 
-static bool stop_types(struct video_device *vdev, struct file *file, bool buffers);
+static bool stop_file(struct video_device *vdev, struct file *file, bool buffers);
 
 /*
  * The driver said that it stopped something. Believed only if the queue is
@@ -261,7 +261,7 @@ void callgate_v4l2_file_stopped(struct v4l2_gate *gate, struct file *file, u64 s
 	if (!running)
 		return;
 	if (!q && !off)
-		off = stop_types(gate->vdev, file, false);
+		off = stop_file(gate->vdev, file, false);
 
 	spin_lock(&gate->lock);
 	rec = find(gate, file);
@@ -396,7 +396,7 @@ static bool stop_queue(struct video_device *vdev, struct file *file, bool locked
 	return !vb2_is_streaming(q);
 }
 
-static bool stop_file(struct video_device *vdev, struct file *file)
+static bool stop_file(struct video_device *vdev, struct file *file, bool buffers)
 {
 	struct vb2_queue *q = vdev->queue;
 	struct mutex *requests = NULL;
@@ -417,7 +417,7 @@ static bool stop_file(struct video_device *vdev, struct file *file)
 	else if (q)
 		off = stop_queue(vdev, file, lock);
 	else
-		off = stop_types(vdev, file, true);
+		off = stop_types(vdev, file, buffers);
 
 	if (lock)
 		mutex_unlock(lock);
@@ -455,8 +455,8 @@ void callgate_v4l2_file_revoke(struct callgate_device *dev)
 	struct v4l2_gate *gate = container_of(dev, struct v4l2_gate, dev);
 	struct v4l2_gate_file *rec;
 	struct file *file;
+	bool off, stuck;
 	u64 pass, starts;
-	bool off;
 
 	spin_lock(&gate->lock);
 	pass = ++gate->pass;
@@ -464,7 +464,7 @@ void callgate_v4l2_file_revoke(struct callgate_device *dev)
 
 	while ((file = next_to_stop(gate, pass))) {
 		starts = callgate_v4l2_file_stopping(gate, file);
-		off = stop_file(gate->vdev, file);
+		off = stop_file(gate->vdev, file, true);
 		spin_lock(&gate->lock);
 		rec = find(gate, file);
 		if (rec && off && !rec->starting && rec->starts == starts) {
@@ -472,8 +472,9 @@ void callgate_v4l2_file_revoke(struct callgate_device *dev)
 				gate->owner = NULL;
 			callgate_stream_stop(&gate->dev, &rec->stream, CALLGATE_REASON_REVOKED);
 		}
+		stuck = rec && !off && callgate_stream_running(&rec->stream);
 		spin_unlock(&gate->lock);
-		if (!off)
+		if (stuck)
 			pr_warn_ratelimited(
 				"callgate: %s: the driver does not stop a revoked capture before its file is closed\n",
 				gate->dev.node);

@@ -89,7 +89,7 @@ void callgate_v4l2_revoke_soon(struct v4l2_gate *gate)
 {
 	lockdep_assert_held(&gate->lock);
 	if (!gate->removed)
-		queue_work(workqueue, &gate->dev.revoke);
+		queue_work(callgate_device_queue, &gate->dev.revoke);
 }
 
 static void gate_release(struct callgate_device *dev)
@@ -138,7 +138,7 @@ static u32 kinds_of(const struct video_device *vdev)
 		return 0;
 	if (caps & CAPTURE_CAPS)
 		return CALLGATE_KIND_CAMERA;
-	if (caps & V4L2_CAP_READWRITE && caps & V4L2_CAP_AUDIO)
+	if (vdev->vfl_dir == VFL_DIR_RX && caps & V4L2_CAP_READWRITE && caps & V4L2_CAP_AUDIO)
 		return CALLGATE_KIND_MICROPHONE;
 	return 0;
 }
