@@ -11,7 +11,7 @@
  */
 #include "carriage.h"
 
-#include "text.h"
+#include "plain.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -167,7 +167,7 @@ static int send_frame(struct carriage *carriage, enum carriage_type type, const 
 
 int carriage_send_hello(struct carriage *carriage, const char *name)
 {
-	if (!text_is_name(name, CARRIAGE_NAME_MAX))
+	if (!plain_is_name(name, CARRIAGE_NAME_MAX))
 		return -EINVAL;
 	return send_frame(carriage, CARRIAGE_HELLO, name, strlen(name));
 }
@@ -261,7 +261,7 @@ static void do_write(struct carriage *carriage)
 			carriage->current = NULL;
 		}
 	}
-	if (carriage->was_full && carriage_has_room(carriage)) {
+	if (carriage_is_flushed(carriage) || (carriage->was_full && carriage_has_room(carriage))) {
 		carriage->was_full = false;
 		carriage->ops->room(carriage->userdata);
 	}
@@ -313,7 +313,7 @@ static void take_frame(struct carriage *carriage, uint8_t type, const uint8_t *d
 	if (type == CARRIAGE_HELLO) {
 		memcpy(name, data, len);
 		if (carriage->greeted || strlen(name) != len ||
-		    !text_is_name(name, CARRIAGE_NAME_MAX))
+		    !plain_is_name(name, CARRIAGE_NAME_MAX))
 			return fail(carriage, -EPROTO,
 				    "it sent a name that cannot be shown, or a second one");
 		carriage->greeted = true;

@@ -10,7 +10,7 @@
 /*
  * A frame: type u8, length of the payload u32 big-endian, payload.
  *
- * HELLO  the sender's name, UTF-8, 1 to 128 bytes; once, first
+ * HELLO  the sender's name, UTF-8, 1 to 63 bytes; once, first
  * BLOB   one blob between the daemons
  * MEDIA  one SFrame frame
  * END    one SFrame frame with an empty plaintext: no more MEDIA follows
@@ -24,7 +24,7 @@ enum carriage_type {
 	CARRIAGE_CREDIT = 5,
 };
 
-#define CARRIAGE_NAME_MAX  128
+#define CARRIAGE_NAME_MAX  63
 #define CARRIAGE_BLOB_MAX  1024
 #define CARRIAGE_PLAIN_MAX 16384
 #define CARRIAGE_MEDIA_MAX (CARRIAGE_PLAIN_MAX + 64)
@@ -39,7 +39,7 @@ struct carriage;
  * @hello: the other side's name, checked
  * @blob: one blob
  * @media: one frame of media; @end is true for the last
- * @room: media can be queued again
+ * @room: media can be queued again, or everything was sent
  * @closed: the stream is over: reason is a sentence's end for people, error 0 where the other side just closed it
  *
  * A callback may call every function but carriage_free().

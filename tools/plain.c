@@ -6,9 +6,9 @@
  *
  * Security: a name with an escape sequence could repaint a question, and one
  * with a bidirectional override could reverse it. Nothing that is not plainly
- * visible passes text_clean().
+ * visible passes plain_copy().
  */
-#include "text.h"
+#include "plain.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ static const struct {
 	{ 0x1d173, 0x1d17a }, { 0xe0000, 0x10ffff },
 };
 
-size_t text_decode(const char *text, uint32_t *ret)
+size_t plain_decode(const char *text, uint32_t *ret)
 {
 	const uint8_t *p = (const uint8_t *)text;
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -59,7 +59,7 @@ size_t text_decode(const char *text, uint32_t *ret)
 	return n;
 }
 
-static bool is_hidden(uint32_t c)
+bool plain_is_hidden(uint32_t c)
 {
 	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
 		if (c >= hidden[i].first && c <= hidden[i].last)
@@ -67,7 +67,7 @@ static bool is_hidden(uint32_t c)
 	return false;
 }
 
-bool text_is_name(const char *text, size_t max)
+bool plain_is_name(const char *text, size_t max)
 {
 	uint32_t c;
 	size_t n;
@@ -75,14 +75,14 @@ bool text_is_name(const char *text, size_t max)
 	if (!*text || strlen(text) > max)
 		return false;
 	for (; *text; text += n) {
-		n = text_decode(text, &c);
-		if (n == 0 || is_hidden(c))
+		n = plain_decode(text, &c);
+		if (n == 0 || plain_is_hidden(c))
 			return false;
 	}
 	return true;
 }
 
-char *text_clean(const char *text)
+char *plain_copy(const char *text)
 {
 	/* One byte becomes at most four, two at least make \u{......}. */
 	size_t room = 5 * strlen(text) + 1;
@@ -92,16 +92,16 @@ char *text_clean(const char *text)
 	if (!out)
 		return NULL;
 	while (*text) {
-		size_t n = text_decode(text, &c);
+		size_t n = plain_decode(text, &c);
 
 		if (n == 0) {
 			p += sprintf(p, "\\x%02x", (uint8_t)*text);
 			n = 1;
 		} else if (c == '\\') {
 			p = stpcpy(p, "\\\\");
-		} else if (c < 0x80 && is_hidden(c)) {
+		} else if (c < 0x80 && plain_is_hidden(c)) {
 			p += sprintf(p, "\\x%02x", c);
-		} else if (is_hidden(c)) {
+		} else if (plain_is_hidden(c)) {
 			p += sprintf(p, "\\u{%x}", c);
 		} else {
 			p = mempcpy(p, text, n);
@@ -112,7 +112,7 @@ char *text_clean(const char *text)
 	return out;
 }
 
-const char *text_kinds(unsigned kinds)
+const char *plain_kinds(unsigned kinds)
 {
 	switch (kinds & KIND_BOTH) {
 	case KIND_MICROPHONE:

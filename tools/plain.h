@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef CALLGATE_TEXT_H
-#define CALLGATE_TEXT_H
+#ifndef CALLGATE_PLAIN_H
+#define CALLGATE_PLAIN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,28 +12,31 @@
 #define KIND_BOTH	3
 
 /**
- * text_decode() - the first character of a UTF-8 string
+ * plain_decode() - the first character of a UTF-8 string
  * @text: ends with a zero byte
  * @ret: the code point
  *
  * Return: its length in bytes, or 0 for malformed, overlong, surrogate or empty input.
  */
-size_t text_decode(const char *text, uint32_t *ret);
+size_t plain_decode(const char *text, uint32_t *ret);
+
+/* Whether a character is a control character, or reverses or hides text. */
+bool plain_is_hidden(uint32_t c);
 
 /* Whether a string is a name to show: valid UTF-8, not empty, at most max bytes, nothing invisible. */
-bool text_is_name(const char *text, size_t max);
+bool plain_is_name(const char *text, size_t max);
 
 /**
- * text_clean() - a copy that is safe to print on a terminal
+ * plain_copy() - a copy that is safe to print on a terminal
  *
  * Control characters, characters that reverse or hide text, and malformed bytes
  * become \x.. or \u{....}; a backslash is doubled, so that no text can imitate that.
  *
  * Return: the copy, to be freed; NULL when memory is out.
  */
-char *text_clean(const char *text);
+char *plain_copy(const char *text);
 
 /* A mask of kinds in words: "camera and microphone", "nothing". */
-const char *text_kinds(unsigned kinds);
+const char *plain_kinds(unsigned kinds);
 
 #endif

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * callgatectl: the verb table, the command line, and how failures are told.
+ * Must not speak to the daemon beyond connecting; each verb has its own file.
+ * Holds no privilege: whatever it may do, any program of the user may do.
+ */
+#include "callgatectl.h"
+
+#include "carriage.h"
+#include "plain.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	TAKES_JSON = 1 << 0,
+	TAKES_ALL = 1 << 1,
+	TAKES_KINDS = 1 << 2,
+	TAKES_CALL = 1 << 3, /* --via, --as and a command */
+	TAKES_SEND = 1 << 4,
+	TAKES_RECEIVE = 1 << 5,
+	TAKES_TTY = 1 << 6,
+};
+
+struct verb {
+	const char *name, *arguments, *summary;
+	int least, most; /* arguments */
+	unsigned takes;
+	int (*run)(const struct ctl_request *request);
+	const char *help;
+};
+
+static const struct verb verbs[] = {
+	{ "status", "", "what captures now, for whom, since when", 0, 0, TAKES_JSON, verb_status,
+	  "Shows whether the kernel's gate is present, what you blocked, what captures now, and your calls.\n" },
+	{ "devices", "", "the cameras and microphones behind the gate", 0, 0, TAKES_JSON,
+	  verb_devices,
+	  "Lists the capture devices that the gate knows. A device that is missing here is not gated.\n" },
+	{ "sessions", "", "your calls", 0, 0, TAKES_JSON, verb_sessions,
+	  "Lists your calls with their state, peer, and what may be captured at this moment.\n" },
+	{ "peers", "[rename NAME NEW | forget NAME | verify NAME [FINGERPRINT]]",
+	  "the people you know", 0, 3, TAKES_JSON, verb_peers,
+	  "Without an argument lists the peers whose keys are remembered. Changes are confirmed at your agent:\n"
+	  "  rename NAME NEW            give a peer another name\n"
+	  "  forget NAME                forget a peer and its keys; the next call asks as if new\n"
+	  "  verify NAME [FINGERPRINT]  say that you compared this key with its owner\n" },
+	{ "block", "[camera] [microphone]", "capture nothing in any call, at once", 0, 2,
+	  TAKES_JSON, verb_block,
+	  "Ends all capture of the named kinds (both when none is named) in your calls, until `unblock`.\n" },
+	{ "unblock", "[camera] [microphone]", "lift a block; your agent asks", 0, 2, TAKES_JSON,
+	  verb_unblock,
+	  "Lifts `block` for the named kinds (both when none is named), after you confirmed it at your agent.\n" },
+	{ "end", "SESSION | --all", "end a call", 0, 1, TAKES_JSON | TAKES_ALL, verb_end,
+	  "SESSION is what `sessions` shows in its first column, or the whole object path.\n"
+	  "      --all         every call of yours\n" },
+	{ "monitor", "", "print events as they come", 0, 0, TAKES_JSON, verb_monitor,
+	  "Prints calls, captures that start and stop, and denials, until interrupted.\n" },
+	{ "agent", "", "answer questions on this terminal", 0, 0, TAKES_TTY, verb_agent,
+	  "Becomes callgate-agent-tty(1), which asks you on this terminal before anything is captured.\n"
+	  "      --tty DEVICE  ask on another terminal\n" },
+	{ "call", "CONTACT [--camera] [--microphone] --via ADDRESS -- CMD [ARG...]",
+	  "call somebody, with CMD capturing", 1, 1,
+	  TAKES_JSON | TAKES_KINDS | TAKES_CALL | TAKES_RECEIVE, verb_call,
+	  "Asks you, calls CONTACT through the relay, and once the call is live starts CMD, which alone may then\n"
+	  "capture. What CMD writes is sealed and sent. CMD's standard input is empty.\n"
+	  "      --camera      CMD uses the camera\n"
+	  "      --microphone  CMD uses the microphone\n"
+	  "      --via ADDRESS the relay: tcp:HOST:PORT or unix:PATH\n"
+	  "      --as NAME     what the other side is told that you are called\n"
+	  "      --receive     also give CMD what the other side sends, at its standard input\n"
+	  "Example: callgatectl call bob --microphone --via tcp:relay.example:4001 -- \\\n"
+	  "             ffmpeg -nostdin -f alsa -i default -f matroska -\n" },
+	{ "answer", "[--camera] [--microphone] --via ADDRESS -- CMD [ARG...]",
+	  "wait for one call and give it to CMD", 0, 0,
+	  TAKES_JSON | TAKES_KINDS | TAKES_CALL | TAKES_SEND, verb_answer,
+	  "Waits at the relay for one call, asks you, and once the call is live starts CMD with what the other side\n"
+	  "sends at its standard input.\n"
+	  "      --camera      the call is about the camera\n"
+	  "      --microphone  the call is about the microphone\n"
+	  "      --via ADDRESS the relay: tcp:HOST:PORT or unix:PATH\n"
+	  "      --as NAME     what the other side is told that you are called\n"
+	  "      --send        also send what CMD writes; CMD may then capture\n"
+	  "Example: callgatectl answer --microphone --via tcp:relay.example:4000 -- ffplay -\n" },
+};
+
+static const int n_verbs = sizeof(verbs) / sizeof(verbs[0]);
+
+void ctl_complain(const char *format, ...)
+{
+	char text[1024], *clean;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	clean = plain_copy(text);
+	fprintf(stderr, "callgatectl: %s\n", clean ? clean : "out of memory");
+	free(clean);
+}
+
+static const struct {
+	const char *name;
+	int exit;
+} exits[] = {
+	{ CLIENT_ERROR "Denied", CTL_DENIED },
+	{ CLIENT_ERROR "Blocked", CTL_DENIED },
+	{ CLIENT_ERROR "NoAgent", CTL_ABSENT },
+	{ CLIENT_ERROR "GateAbsent", CTL_ABSENT },
+	{ CLIENT_ERROR "NotLive", CTL_ENDED },
+	{ SD_BUS_ERROR_SERVICE_UNKNOWN, CTL_ABSENT },
+	{ SD_BUS_ERROR_NAME_HAS_NO_OWNER, CTL_ABSENT },
+	{ SD_BUS_ERROR_NO_REPLY, CTL_ABSENT },
+	{ SD_BUS_ERROR_DISCONNECTED, CTL_ABSENT },
+};
+
+int ctl_exit_for(int r, const sd_bus_error *error)
+{
+	if (error && error->name)
+		for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]); i++)
+			if (!strcmp(error->name, exits[i].name))
+				return exits[i].exit;
+	return CTL_FAILED;
+}
+
+int ctl_explain(const char *what, int r, const sd_bus_error *error)
+{
+	int code = ctl_exit_for(r, error);
+
+	if (error && error->name && !strncmp(error->name, CLIENT_ERROR, strlen(CLIENT_ERROR)))
+		ctl_complain("%s: %s", what, error->message ? error->message : error->name);
+	else if (code == CTL_ABSENT)
+		ctl_complain(
+			"%s: callgated does not answer; is it running? (systemctl status callgate)",
+			what);
+	else if (error && error->message)
+		ctl_complain("%s: %s", what, error->message);
+	else
+		ctl_complain("%s: %s", what, strerror(-r));
+	return code;
+}
+
+int ctl_connect(struct client *client)
+{
+	int r = client_open(client);
+
+	if (r < 0) {
+		ctl_complain("cannot connect to the system bus (%s); is dbus running?",
+			     strerror(-r));
+		return CTL_ABSENT;
+	}
+	r = client_follow(client);
+	if (r < 0) {
+		ctl_complain("cannot follow callgated on the system bus: %s", strerror(-r));
+		return CTL_FAILED;
+	}
+	if (!client->owner) {
+		ctl_complain(
+			"callgated does not run, so nothing can be captured in a call; start it: "
+			"systemctl start callgate");
+		return CTL_ABSENT;
+	}
+	return CTL_OK;
+}
+
+static void help_all(FILE *out)
+{
+	fputs("Usage: callgatectl VERB [OPTION...] [ARGUMENT...]\n\n"
+	      "Shows and steers Callgate, which keeps cameras and microphones shut outside approved calls.\n\n",
+	      out);
+	for (int i = 0; i < n_verbs; i++)
+		fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
+	fputs("\n      --json     for programs (all verbs but agent)\n"
+	      "      --help     this text, or with a verb that verb's\n"
+	      "      --version  the version of Callgate\n\n"
+	      "Exit status: 0 done, 1 failed, 2 wrong usage, 3 you said no, 4 daemon, gate or agent absent,\n"
+	      "5 the call was ended by the other side or lapsed. See callgatectl(1).\n",
+	      out);
+}
+
+static void help_verb(FILE *out, const struct verb *verb)
+{
+	fprintf(out, "Usage: callgatectl %s %s\n\n%s", verb->name, verb->arguments, verb->help);
+	if (verb->takes & TAKES_JSON)
+		fputs("      --json        for programs\n", out);
+}
+
+static int usage(const struct verb *verb, const char *what, const char *which)
+{
+	ctl_complain("%s%s%s; see callgatectl %s%s--help", what, which ? ": " : "",
+		     which ? which : "", verb ? verb->name : "", verb ? " " : "");
+	return CTL_USAGE;
+}
+
+enum {
+	OPT_JSON = 256,
+	OPT_ALL,
+	OPT_CAMERA,
+	OPT_MICROPHONE,
+	OPT_VIA,
+	OPT_AS,
+	OPT_SEND,
+	OPT_RECEIVE,
+	OPT_TTY
+};
+
+static const struct option options[] = {
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "all", no_argument, NULL, OPT_ALL },
+	{ "camera", no_argument, NULL, OPT_CAMERA },
+	{ "microphone", no_argument, NULL, OPT_MICROPHONE },
+	{ "via", required_argument, NULL, OPT_VIA },
+	{ "as", required_argument, NULL, OPT_AS },
+	{ "send", no_argument, NULL, OPT_SEND },
+	{ "receive", no_argument, NULL, OPT_RECEIVE },
+	{ "tty", required_argument, NULL, OPT_TTY },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+static unsigned option_flag(int option)
+{
+	switch (option) {
+	case OPT_JSON:
+		return TAKES_JSON;
+	case OPT_ALL:
+		return TAKES_ALL;
+	case OPT_CAMERA:
+	case OPT_MICROPHONE:
+		return TAKES_KINDS;
+	case OPT_VIA:
+	case OPT_AS:
+		return TAKES_CALL;
+	case OPT_SEND:
+		return TAKES_SEND;
+	case OPT_RECEIVE:
+		return TAKES_RECEIVE;
+	case OPT_TTY:
+		return TAKES_TTY;
+	}
+	return ~0u;
+}
+
+static int check_call(const struct verb *verb, const struct ctl_request *request)
+{
+	if (!request->command)
+		return usage(verb, "no command; put it after --", NULL);
+	if (!request->kinds)
+		return usage(verb, "say --camera, --microphone or both", NULL);
+	if (!request->via)
+		return usage(verb,
+			     "say how to reach the relay: --via tcp:HOST:PORT or --via unix:PATH",
+			     NULL);
+	if (!carriage_is_address(request->via))
+		return usage(verb, "--via wants tcp:HOST:PORT or unix:PATH", request->via);
+	if (request->as && !plain_is_name(request->as, CARRIAGE_NAME_MAX))
+		return usage(verb, "--as wants 1 to 63 bytes of visible text", request->as);
+	return CTL_OK;
+}
+
+/* argc and argv begin with the verb. */
+static int run_verb(const struct verb *verb, int argc, char **argv)
+{
+	struct ctl_request request = { 0 };
+	int r, option;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--"))
+			continue;
+		if (!(verb->takes & TAKES_CALL))
+			return usage(verb, "this verb takes no command", NULL);
+		if (i + 1 < argc)
+			request.command = argv + i + 1;
+		argv[i] = NULL;
+		argc = i;
+	}
+	opterr = 0;
+	optind = 0;
+	while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (option == ':')
+			return usage(verb, "this option wants a value", argv[optind - 1]);
+		if (option == '?' || !(option == 'h' || verb->takes & option_flag(option)))
+			return usage(verb, "this verb has no such option", argv[optind - 1]);
+		switch (option) {
+		case 'h':
+			help_verb(stdout, verb);
+			return CTL_OK;
+		case OPT_JSON:
+			request.json = true;
+			break;
+		case OPT_ALL:
+			request.all = true;
+			break;
+		case OPT_CAMERA:
+			request.kinds |= KIND_CAMERA;
+			break;
+		case OPT_MICROPHONE:
+			request.kinds |= KIND_MICROPHONE;
+			break;
+		case OPT_VIA:
+			request.via = optarg;
+			break;
+		case OPT_AS:
+			request.as = optarg;
+			break;
+		case OPT_SEND:
+			request.send = true;
+			break;
+		case OPT_RECEIVE:
+			request.receive = true;
+			break;
+		case OPT_TTY:
+			request.tty = optarg;
+			break;
+		}
+	}
+	request.arguments = argv + optind;
+	request.n_arguments = argc - optind;
+	if (request.n_arguments < verb->least)
+		return usage(verb, "an argument is missing", NULL);
+	if (request.n_arguments > verb->most)
+		return usage(verb, "too many arguments", request.arguments[verb->most]);
+	if (verb->takes & TAKES_CALL) {
+		r = check_call(verb, &request);
+		if (r != CTL_OK)
+			return r;
+	}
+	r = verb->run(&request);
+	if (fflush(stdout) != 0 && r == CTL_OK)
+		r = CTL_FAILED;
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	int fd;
+
+	/* A standard descriptor that is closed would be re-used, and then written to as if it were one. */
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd <= 2 && fcntl(fd, F_SETFD, 0) == 0);
+	if (fd > 2)
+		close(fd);
+	if (argc < 2)
+		return usage(NULL, "say what to do", NULL);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		help_all(stdout);
+		return fflush(stdout) ? CTL_FAILED : CTL_OK;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		puts("callgatectl 0.1");
+		return fflush(stdout) ? CTL_FAILED : CTL_OK;
+	}
+	for (int i = 0; i < n_verbs; i++)
+		if (!strcmp(argv[1], verbs[i].name))
+			return run_verb(&verbs[i], argc - 1, argv + 1);
+	return usage(NULL, "there is no such verb", argv[1]);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef CALLGATE_CALLGATECTL_H
+#define CALLGATE_CALLGATECTL_H
+
+#include "client.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* What callgatectl exits with; the man page explains them. */
+enum ctl_exit {
+	CTL_OK = 0,
+	CTL_FAILED = 1,
+	CTL_USAGE = 2,
+	CTL_DENIED = 3,
+	CTL_ABSENT = 4,
+	CTL_ENDED = 5,
+};
+
+/**
+ * struct ctl_request - a command line, read
+ * @arguments: what stands before "--" and is no option; ends with NULL
+ * @command: what stands after "--"; NULL where there is none
+ */
+struct ctl_request {
+	bool json, all, send, receive;
+	unsigned kinds;
+	const char *via, *as, *tty;
+	int n_arguments;
+	char **arguments;
+	char **command;
+};
+
+/* The verbs. Each returns an enum ctl_exit. */
+int verb_status(const struct ctl_request *request);
+int verb_devices(const struct ctl_request *request);
+int verb_sessions(const struct ctl_request *request);
+int verb_peers(const struct ctl_request *request);
+int verb_block(const struct ctl_request *request);
+int verb_unblock(const struct ctl_request *request);
+int verb_end(const struct ctl_request *request);
+int verb_monitor(const struct ctl_request *request);
+int verb_agent(const struct ctl_request *request);
+int verb_call(const struct ctl_request *request);
+int verb_answer(const struct ctl_request *request);
+
+/* Print "callgatectl: ..." on standard error. */
+void ctl_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Complain about a D-Bus error (or a negative errno when error is unset) and return the exit code for it. */
+int ctl_explain(const char *what, int r, const sd_bus_error *error);
+/* The exit code for a D-Bus error alone. */
+int ctl_exit_for(int r, const sd_bus_error *error);
+/* Connect and learn who the daemon is; explains its own failure, and the daemon's absence. */
+int ctl_connect(struct client *client);
+
+/* callgatectl-print.c: print cleaned text, or JSON. */
+void print_text(FILE *out, const char *text);
+void print_json_text(FILE *out, const char *text);
+/* The members of an object without its braces; path, where there is one, is the first. */
+void print_json_members(FILE *out, const struct client_dict *dict);
+void print_json_list(FILE *out, const struct client_list *list);
+void print_json_kinds(FILE *out, unsigned kinds);
+/* "3 min", from seconds. */
+void print_duration(FILE *out, unsigned long long seconds);
+/* The last component of an object path. */
+const char *print_path_end(const char *path);
+
+#endif
