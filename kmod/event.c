@@ -199,8 +199,8 @@ int callgate_event_denied(const struct callgate_device *dev, const struct callga
 
 int callgate_event_stream(const struct callgate_device *dev, const struct callgate_capture *capture)
 {
-	u8 cmd = capture->reason ? CALLGATE_CMD_STREAM_STOPPED_EVENT :
-				   CALLGATE_CMD_STREAM_STARTED_EVENT;
+	u8 cmd = capture->reason ? CALLGATE_CMD_STREAM_STOPPED_EVENT
+				 : CALLGATE_CMD_STREAM_STARTED_EVENT;
 	struct sk_buff *skb;
 	void *header;
 

@@ -47,7 +47,8 @@ int callgate_put_capture(struct sk_buff *skb, const struct callgate_device *dev,
 /* Events. -ENOTCONN: no controller; other errors: it did not get it, which is counted. May sleep. */
 int callgate_event_request(const struct callgate_held *held);
 int callgate_event_denied(const struct callgate_device *dev, const struct callgate_denied *denied);
-int callgate_event_stream(const struct callgate_device *dev, const struct callgate_capture *capture);
+int callgate_event_stream(const struct callgate_device *dev,
+			  const struct callgate_capture *capture);
 int callgate_event_device(const struct callgate_device *dev, bool added);
 
 #endif

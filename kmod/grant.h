@@ -64,7 +64,8 @@ int callgate_grant_renew(const struct callgate_grant_order *order, u64 *ret_id,
 int callgate_grant_revoke(u64 id, u64 session);
 
 /* Every grant with an id above @after, in their order, until @each says false. @each must not call back. */
-void callgate_grant_walk(u64 after, bool (*each)(const struct callgate_grant_facts *facts, void *arg),
+void callgate_grant_walk(u64 after,
+			 bool (*each)(const struct callgate_grant_facts *facts, void *arg),
 			 void *arg);
 /* Changes whenever a grant comes, goes or changes. */
 u32 callgate_grant_generation(void);

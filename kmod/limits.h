@@ -10,8 +10,8 @@
 #define CALLGATE_GRANT_HASH_BITS    12
 #define CALLGATE_MAX_REQUESTS	    256 /* held callers */
 #define CALLGATE_MAX_REQUESTS_UID   32	/* held callers of one uid */
-#define CALLGATE_MAX_STOPPED	    8	/* ended captures a device remembers until they are reported */
-#define CALLGATE_MAX_DENIED	    8	/* process images a device remembers between two events */
-#define CALLGATE_DENIED_INTERVAL_S  1	/* of one image on one device */
+#define CALLGATE_MAX_STOPPED	    8 /* ended captures a device remembers until they are reported */
+#define CALLGATE_MAX_DENIED	    8 /* process images a device remembers between two events */
+#define CALLGATE_DENIED_INTERVAL_S  1 /* of one image on one device */
 
 #endif

@@ -103,8 +103,7 @@ static struct sk_buff *reply_new(struct genl_info *info, size_t room, void **ret
 	struct sk_buff *skb = genlmsg_new(room, GFP_KERNEL);
 
 	if (skb)
-		*ret_header = genlmsg_put_reply(skb, info, &callgate_family, 0,
-						info->genlhdr->cmd);
+		*ret_header = genlmsg_put_reply(skb, info, &callgate_family, 0, info->genlhdr->cmd);
 	return skb;
 }
 
@@ -365,7 +364,8 @@ static int cmd_detach(struct sk_buff *skb, struct genl_info *info)
 		return err;
 	err = detach_all();
 	if (err)
-		refuse(info, err, "A gated file is open, or another module sits on top of the gate");
+		refuse(info, err,
+		       "A gated file is open, or another module sits on top of the gate");
 	return leave(err);
 }
 

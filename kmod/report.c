@@ -27,7 +27,8 @@ static void queue_after(struct callgate_device *dev, unsigned long delay)
 	lockdep_assert_held(&dev->lock);
 	callgate_device_get(dev);
 	if (mod_delayed_work(callgate_device_queue, &dev->report, delay))
-		callgate_device_put(dev); /* it was queued already; the caller has one, so never the last */
+		callgate_device_put(
+			dev); /* it was queued already; the caller has one, so never the last */
 }
 
 void callgate_report_queue(struct callgate_device *dev)
@@ -107,7 +108,7 @@ static bool take_capture(struct callgate_device *dev, struct callgate_capture *r
 			dev->stopped_count * sizeof(dev->stopped[0]));
 		return true;
 	}
-	list_for_each_entry(stream, &dev->streams, node) {
+	list_for_each_entry (stream, &dev->streams, node) {
 		if (stream->reported)
 			continue;
 		stream->reported = true;

@@ -111,7 +111,8 @@ static struct file *task_exe(struct task_struct *leader)
 	struct task_struct *task;
 
 	rcu_read_lock();
-	for_each_thread(leader, task) {
+	for_each_thread(leader, task)
+	{
 		task_lock(task);
 		if (task->mm && !(task->flags & PF_KTHREAD))
 			exe = callgate_get_exe_file(task->mm);
@@ -129,8 +130,7 @@ static bool task_traced(struct task_struct *leader)
 	bool traced = false;
 
 	rcu_read_lock();
-	for_each_thread(leader, task)
-		traced |= READ_ONCE(task->ptrace) != 0;
+	for_each_thread(leader, task) traced |= READ_ONCE(task->ptrace) != 0;
 	rcu_read_unlock();
 	return traced;
 }
@@ -219,7 +219,8 @@ struct cgroup *callgate_subject_cgroup(u32 fd, struct netlink_ext_ack *extack)
 		NL_SET_ERR_MSG(extack, "The cgroup descriptor is not open");
 		return ERR_PTR(-EBADF);
 	}
-	if (file_inode(file)->i_sb->s_magic != CGROUP2_SUPER_MAGIC || !d_is_dir(file_dentry(file))) {
+	if (file_inode(file)->i_sb->s_magic != CGROUP2_SUPER_MAGIC ||
+	    !d_is_dir(file_dentry(file))) {
 		NL_SET_ERR_MSG(extack, "Not a directory of the unified cgroup hierarchy");
 		err = -EINVAL;
 		goto put_file;
@@ -249,8 +250,9 @@ struct cgroup *callgate_subject_cgroup(u32 fd, struct netlink_ext_ack *extack)
 		dput(path.dentry);
 	}
 	if (!safe) {
-		NL_SET_ERR_MSG(extack,
-			       "Root does not own the cgroup, so its user could move any program in");
+		NL_SET_ERR_MSG(
+			extack,
+			"Root does not own the cgroup, so its user could move any program in");
 		err = -EPERM;
 		goto put_cgroup;
 	}

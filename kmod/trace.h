@@ -12,6 +12,7 @@
 #include <linux/sched.h>
 #include <linux/tracepoint.h>
 
+/* clang-format off */
 TRACE_EVENT(callgate_check,
 	TP_PROTO(u32 device, u8 op, bool covered),
 	TP_ARGS(device, op, covered),
@@ -105,6 +106,7 @@ TRACE_EVENT(callgate_stream,
 	TP_printk("stream=%llu device=%u grant=%llu %s", __entry->id, __entry->device,
 		  __entry->grant, __entry->reason ? "stopped" : "started")
 );
+/* clang-format on */
 
 #endif
 
