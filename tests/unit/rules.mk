@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Published vectors are JSON; jansson reads them. A program that looks at locked memory cannot be an ASan build, whose mlock()
+# does nothing, so test-crypto runs lock-probe.
+
+$(unit_bin): CMOCKA_LIBS += $(shell pkg-config --libs jansson 2>/dev/null)
+
+$(BUILD)/tests/unit/lock-probe: $(BUILD)/tests/unit/lock-probe.o $(BUILD)/libcallgate.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(hardened_ld) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/asan/tests/unit/test-crypto.o: CPPFLAGS += -DLOCK_PROBE='"$(BUILD)/tests/unit/lock-probe"'
+$(BUILD)/asan/tests/unit/test-crypto: | $(BUILD)/tests/unit/lock-probe
