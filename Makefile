@@ -19,7 +19,7 @@ KDIR ?= /usr/src/linux-headers-$(RELEASE)
 
 # ---- flags -----------------------------------------------------------------------------------------------------
 
-packages := libnl-genl-3.0 libsodium libsystemd libcrypto
+packages := libnl-genl-3.0 libsodium libsystemd libcrypto inih
 PKG_CFLAGS := $(shell pkg-config --cflags $(packages) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(packages) 2>/dev/null) -pthread
 CMOCKA_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null)

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every cap of the daemon: nothing a client can do allocates without one. */
+#ifndef CALLGATE_BOUNDS_H
+#define CALLGATE_BOUNDS_H
+
+#define BOUND_SESSIONS		256 /* open, of all users */
+#define BOUND_SESSIONS_UID	16
+#define BOUND_AGENTS_UID	4
+#define BOUND_QUESTIONS_UID	8
+#define BOUND_SUBSCRIPTIONS_UID 32
+#define BOUND_USERS		256 /* users with anything in memory */
+#define BOUND_PEERS_UID		256 /* pins */
+#define BOUND_SCOPES		32
+#define BOUND_DEVICES		256
+#define BOUND_STREAMS		1024
+#define BOUND_HELD_SESSION	8  /* captures that wait until their session may capture */
+#define BOUND_TOLD		64 /* programs whose denial was told lately */
+
+#define BOUND_BLOB     256  /* bytes; the longest of the protocol is 178 */
+#define BOUND_NAME     63   /* bytes of a contact's or claimed name */
+#define BOUND_LABEL    1087 /* bytes of an app label: class and path */
+#define BOUND_BUS_NAME 255
+
+#define BOUND_NOTIFY_SECONDS 600 /* the same program's denial is told again after this */
+#define BOUND_DRIVER_SECONDS 5	 /* the bus itself answers within this, or its answer is no */
+
+#endif

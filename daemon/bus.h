@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the bus objects share: the daemon's parts, who is calling, and sending to the right people. */
+#ifndef CALLGATE_BUS_H
+#define CALLGATE_BUS_H
+
+#include <sys/queue.h>
+#include <systemd/sd-bus.h>
+
+#include "approval.h"
+#include "call.h"
+#include "capture.h"
+#include "dict.h"
+#include "gate.h"
+#include "listener.h"
+#include "policy.h"
+#include "refusal.h"
+#include "user.h"
+
+#define BUS_NAME	  "org.callgate1"
+#define BUS_PATH	  "/org/callgate1"
+#define BUS_MANAGER	  "org.callgate1.Manager"
+#define BUS_SESSION	  "org.callgate1.Session"
+#define BUS_PEER	  "org.callgate1.Peer"
+#define BUS_DEVICE	  "org.callgate1.Device"
+#define BUS_PEER_PREFIX	  "/org/callgate1/peer/"
+#define BUS_DEVICE_PREFIX "/org/callgate1/device/"
+#define BUS_GROUPS_MAX	  256
+#define BUS_SENDERS	  64
+
+/**
+ * struct bus_sender - a connection whose user is known; unique names are never used again
+ */
+struct bus_sender {
+	char name[BOUND_BUS_NAME + 1];
+	uid_t uid;
+};
+
+/* A contact: all pins of one name under one label. Points into the identity: valid within one message. */
+struct bus_contact {
+	struct user *user;
+	const char *label;
+	const char *name;
+};
+
+/**
+ * struct service - the daemon's parts; manager.c owns and wires them
+ * @agent_gid: group that only agents run with; -1: there is none, nobody can be an agent
+ * @senders: a ring
+ * @contact: what the find function of Peer objects found for the current message
+ * @confirms: changes that wait for the user's confirmation
+ */
+struct service {
+	sd_bus *bus;
+	struct policy policy;
+	gid_t agent_gid;
+	struct approvals approvals;
+	struct listeners listeners;
+	struct users users;
+	struct calls calls;
+	struct captures captures;
+	struct gate *gate;
+	struct bus_sender senders[BUS_SENDERS];
+	unsigned int next_sender;
+	struct bus_contact contact;
+	LIST_HEAD(, confirm) confirms;
+};
+
+/**
+ * struct bus_caller - who sent a message, by the bus's own word
+ */
+struct bus_caller {
+	uid_t uid;
+	pid_t pid;
+	size_t n_groups;
+	gid_t groups[BUS_GROUPS_MAX];
+};
+
+/* Negative errno: the bus does not say; treat as a stranger. */
+int bus_caller(struct service *service, sd_bus_message *m, struct bus_caller *ret_caller);
+int bus_caller_uid(struct service *service, sd_bus_message *m, uid_t *ret_uid);
+/* Of the message that is being handled, for find and property functions. */
+int bus_current_uid(struct service *service, uid_t *ret_uid);
+
+/* Turns a refusal into the error that a method returns. */
+int bus_refused(sd_bus_error *error, const struct refusal *refusal);
+/* Every negative errno of the core that is not a refusal. */
+int bus_failed(sd_bus_error *error, int r);
+/* The error for what is not there, or not for this caller. */
+int bus_not_found(sd_bus_error *error);
+
+/* A property getter's work: the value of the entry named property. */
+int bus_get(sd_bus_message *reply, const char *property, const struct dict_entry *entries,
+	    size_t n);
+
+/* ---- bus-event.c: to the user's subscribers and agents, each alone */
+
+void bus_send_session_added(struct service *service, struct call *call);
+void bus_send_session_removed(struct service *service, struct call *call);
+void bus_send_session_changed(struct service *service, struct call *call);
+void bus_send_blob(struct service *service, struct call *call, const void *blob, size_t len);
+void bus_send_stream_started(struct service *service, const struct capture *stream);
+void bus_send_stream_stopped(struct service *service, const struct capture *stream);
+void bus_send_denied(struct service *service, const struct capture *attempt);
+void bus_send_device_added(struct service *service, const struct capture_device *device);
+void bus_send_device_removed(struct service *service, uint32_t device);
+
+/* ---- bus-confirm.c: changes that the agent confirms */
+
+/**
+ * struct confirm
+ * @apply: does it, once the user said yes; 0, or what bus_refused() or bus_failed() returned
+ */
+struct confirm {
+	LIST_ENTRY(confirm) all;
+	struct service *service;
+	sd_bus_message *m;
+	struct question *question;
+	struct user *user;
+	int (*apply)(struct confirm *confirm, sd_bus_error *error);
+	uint32_t kinds;
+	char *label;
+	char *name;
+	char *new_name;
+	uint8_t key[IDENTITY_KEY_LEN];
+};
+
+/* Takes the filled-in confirm; the message is answered later. As a method's return value: 1 or an error. */
+int bus_confirm(struct service *service, struct confirm *confirm, sd_bus_message *m,
+		const char *action, const struct dict_entry *details, size_t n,
+		sd_bus_error *error);
+struct confirm *confirm_new(void);
+struct confirm *confirm_free(struct confirm *confirm);
+
+/* ---- the objects */
+
+#define BUS_SESSION_ENTRIES 17
+struct bus_session_view {
+	char subject[PROCESS_EXE_MAX + 64];
+	struct dict_entry entries[BUS_SESSION_ENTRIES];
+};
+
+void bus_session_view(struct call *call, struct bus_session_view *ret_view);
+int bus_session_register(struct service *service);
+
+#define BUS_DEVICE_ENTRIES 4
+struct bus_device_view {
+	char path[64];
+	char name[CAPTURE_NAME_MAX + 1];
+	char node[CAPTURE_NODE_MAX + 1];
+	struct dict_entry entries[BUS_DEVICE_ENTRIES];
+};
+
+void bus_device_view(const struct service *service, const struct capture_device *device,
+		     struct bus_device_view *ret_view);
+void bus_device_path(uint32_t id, char ret_path[64]);
+int bus_device_register(struct service *service);
+
+#define BUS_STREAM_ENTRIES 10
+struct bus_stream_view {
+	char device[64];
+	char name[CAPTURE_NAME_MAX + 1];
+	char node[CAPTURE_NODE_MAX + 1];
+	char exe[PROCESS_EXE_MAX + 1];
+	char app[BOUND_LABEL + 1];
+	struct dict_entry entries[BUS_STREAM_ENTRIES];
+	size_t n;
+};
+
+/* @own: the viewer's own stream; otherwise who captures is left out. */
+void bus_stream_view(const struct service *service, const struct capture *stream, bool own,
+		     struct bus_stream_view *ret_view);
+
+/* Appends a(oa{sv}) of the user's contacts. */
+int bus_peer_list(struct user *user, sd_bus_message *reply);
+int bus_peer_register(struct service *service);
+
+int bus_manager_register(struct service *service);
+
+#endif

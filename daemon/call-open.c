@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The beginning of a session: refuses what can be refused, finds out who
+ * captures, asks the user, and takes the answer. Called by bus-manager.c through
+ * calls_add(); after the approval call.c goes on.
+ *
+ * Security: the subject is identified when the session is made, so that the
+ * prompt is about it, and again when the answer comes, so that the answer is
+ * about what was shown. An answer with more kinds than were asked is a no.
+ */
+#include "call-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "util/macro.h"
+#include "util/text.h"
+
+#define TIMER_ACCURACY_US 20000u
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	call_touch(userdata);
+	return 0;
+}
+
+static int on_subject_exit(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	call_end(userdata, SESSION_END_SUBJECT_GONE);
+	return 0;
+}
+
+static int on_owner_gone(sd_bus_track *track, void *userdata)
+{
+	call_end(userdata, SESSION_END_OWNER_GONE);
+	return 0;
+}
+
+/* Still the image that was shown in the prompt? */
+static bool same_subject(struct call *call)
+{
+	struct process_facts now;
+
+	if (call->calls->hooks->identify(call->calls->userdata, call->pidfd, &now) < 0)
+		return false;
+	if (now.uid != call->uid || now.proven != call->subject.proven)
+		return false;
+	if (!now.proven)
+		return true;
+	return call->scope != NULL ? now.cgroup == scope_id(call->scope)
+				   : now.cookie == call->subject.cookie;
+}
+
+static void on_approval(void *userdata, const struct question_answer *answer)
+{
+	struct call *call = userdata;
+	int r;
+
+	call->question = NULL;
+	switch (answer->result) {
+	case QUESTION_TIMEOUT:
+		call_end(call, SESSION_END_UNANSWERED);
+		return;
+	case QUESTION_AGENT_GONE:
+		call_end(call, SESSION_END_AGENT_GONE);
+		return;
+	case QUESTION_REFUSED:
+		call_end(call, SESSION_END_DENIED);
+		return;
+	case QUESTION_ANSWERED:
+		break;
+	}
+	if (!answer->allow || (answer->kinds & ~call->facts.asked) != 0 ||
+	    (answer->kinds == 0 && call->facts.asked != 0)) {
+		call_end(call, SESSION_END_DENIED);
+		return;
+	}
+	if (!same_subject(call)) {
+		call_end(call, process_alive(call->pidfd) ? SESSION_END_SUBJECT_EXEC
+							  : SESSION_END_SUBJECT_GONE);
+		return;
+	}
+	call->facts.approved = true;
+	call->facts.approved_kinds = answer->kinds;
+	r = call_peer_begin(call, call_clock());
+	if (r < 0) {
+		fprintf(stderr, SD_ERR "The call's channel cannot be opened: %s\n", strerror(-r));
+		call_end(call, SESSION_END_INTERNAL);
+		return;
+	}
+	call->facts.offered = true;
+	call_touch(call);
+}
+
+static int ask_approval(struct call *call)
+{
+	char subject[PROCESS_EXE_MAX + 64];
+	const struct dict_entry details[] = {
+		DICT_FLAG("Incoming", call->incoming),
+		DICT_TEXT("Contact", call->contact),
+		DICT_FLAG("ContactClaimed", call->claimed),
+		DICT_TEXT("PeerAuthentication", identity_auth_name(call->auth)),
+		DICT_TEXT("App", call->app),
+		DICT_FLAG("AppProven", call->app_proven),
+		DICT_TEXT("Subject", subject),
+		DICT_FLAG("Traced", call->subject.traced),
+		DICT_U32("Kinds", call->facts.asked),
+		DICT_U32("Timeout", call->calls->policy->prompt_ns / SESSION_NS_PER_S),
+	};
+	const struct question_text text = {
+		.type = QUESTION_APPROVE,
+		.subject = call->path,
+		.details = details,
+		.n_details = ARRAY_SIZE(details),
+		.timeout_ns = call->calls->policy->prompt_ns,
+	};
+
+	call_subject_text(call, subject, sizeof(subject));
+	return question_ask(call->calls->approvals, call->uid, &text, on_approval, call,
+			    &call->question);
+}
+
+/* Caps, and everything that can be refused without making anything. */
+static int check_request(struct calls *calls, const struct call_request *request,
+			 const struct user *user, struct refusal *refusal)
+{
+	unsigned int all = 0, own = 0;
+	struct call *call;
+
+	if (!text_is_name(request->contact, BOUND_NAME))
+		return refuse(refusal, REFUSAL_BAD_ARGUMENT,
+			      "A contact's name is 1 to %d bytes of printable UTF-8.", BOUND_NAME);
+	if ((request->kinds & ~POLICY_KIND_ALL) != 0)
+		return refuse(refusal, REFUSAL_BAD_ARGUMENT,
+			      "Kinds is a mask of 1 (microphone) and 2 (camera), not %" PRIu32 ".",
+			      request->kinds);
+	if ((request->kinds & user->blocked) != 0)
+		return refuse(refusal, REFUSAL_BLOCKED,
+			      "You blocked the %s; unblock it with 'callgatectl unblock'.",
+			      policy_kinds_name(request->kinds & user->blocked));
+	if (agent_of(calls->approvals, request->uid) == NULL)
+		return refuse(refusal, REFUSAL_NO_AGENT,
+			      "No program is there to ask you for approval; start "
+			      "callgate-agent or 'callgatectl agent'.");
+	LIST_FOREACH(call, &calls->all, all)
+	{
+		all++;
+		own += call->uid == request->uid;
+	}
+	if (all >= BOUND_SESSIONS || own >= BOUND_SESSIONS_UID)
+		return refuse(refusal, REFUSAL_LIMIT,
+			      "There are too many open sessions (%u of at most %d); end one first.",
+			      own, BOUND_SESSIONS_UID);
+	return 0;
+}
+
+/* Fills in who captures; moves it into a scope where that was asked for. */
+static int adopt_subject(struct call *call, const struct call_request *request,
+			 struct refusal *refusal)
+{
+	struct calls *calls = call->calls;
+	int r;
+
+	r = calls->hooks->identify(calls->userdata, request->pidfd, &call->subject);
+	if (r == -EBADF)
+		return refuse(refusal, REFUSAL_BAD_ARGUMENT, "The subject is not a pidfd.");
+	if (r == -ESRCH)
+		return refuse(refusal, REFUSAL_BAD_ARGUMENT, "The subject has ended.");
+	if (r == -EPERM)
+		return refuse(
+			refusal, REFUSAL_NOT_ALLOWED,
+			"The subject is out of sight or changed its user; it has to run as you throughout.");
+	if (r < 0)
+		return r;
+	if (call->subject.uid != request->uid)
+		return refuse(refusal, REFUSAL_NOT_ALLOWED,
+			      "The subject is a process of another user.");
+	call->pidfd = fcntl(request->pidfd, F_DUPFD_CLOEXEC, 3);
+	if (call->pidfd < 0)
+		return -errno;
+	if (!request->scope)
+		return 0;
+	if (calls->scopes == NULL)
+		return refuse(refusal, REFUSAL_FAILED,
+			      "This machine has no control groups of version 2 that the service "
+			      "can use; make the call without the option scope.");
+	r = scope_take(calls->scopes, &call->scope);
+	if (r == -ENOSPC)
+		return refuse(refusal, REFUSAL_LIMIT,
+			      "All %d scopes are in use; end a call, or what it started.",
+			      BOUND_SCOPES);
+	if (r < 0)
+		return r;
+	r = scope_enter(call->scope, call->pidfd);
+	if (r == -ESRCH)
+		return refuse(refusal, REFUSAL_BAD_ARGUMENT, "The subject has ended.");
+	if (r < 0)
+		return r;
+	return calls->hooks->identify(calls->userdata, call->pidfd, &call->subject);
+}
+
+static int adopt_owner(struct call *call, const struct call_request *request,
+		       struct refusal *refusal)
+{
+	int r = process_label(request->owner_facts, call->app);
+
+	if (r == -ESTALE)
+		return refuse(
+			refusal, REFUSAL_NOT_ALLOWED,
+			"The file of the calling program was replaced or cannot be reached; restart the program.");
+	if (r == -EILSEQ)
+		return refuse(
+			refusal, REFUSAL_NOT_ALLOWED,
+			"The path of the calling program has characters that cannot be shown.");
+	call->app_proven = request->owner_facts->proven;
+	call->owner = strdup(request->owner);
+	if (call->owner == NULL)
+		return -ENOMEM;
+	r = sd_bus_track_new(call->calls->bus, &call->track, on_owner_gone, call);
+	return r < 0 ? r : sd_bus_track_add_name(call->track, request->owner);
+}
+
+static int fill(struct call *call, const struct call_request *request, struct refusal *refusal)
+{
+	sd_event *event = call->calls->event;
+	int r;
+
+	r = adopt_owner(call, request, refusal);
+	if (r == 0)
+		r = adopt_subject(call, request, refusal);
+	if (r != 0)
+		return r;
+	r = call_peer_prepare(call, request->init, request->init_len, call_clock(), refusal);
+	if (r != 0)
+		return r;
+	r = sd_event_add_io(event, &call->pidfd_source, call->pidfd, EPOLLIN, on_subject_exit,
+			    call);
+	if (r >= 0)
+		r = sd_event_add_time(event, &call->timer, CLOCK_BOOTTIME, 0, TIMER_ACCURACY_US,
+				      on_timer, call);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(call->timer, SD_EVENT_OFF);
+	if (r < 0)
+		return r;
+	r = ask_approval(call);
+	if (r == -ENOSPC)
+		return refuse(refusal, REFUSAL_LIMIT,
+			      "Too many questions are open already; answer them first.");
+	return r;
+}
+
+int calls_add(struct calls *calls, const struct call_request *request, struct call **ret_call,
+	      struct refusal *ret_refusal)
+{
+	struct user *user;
+	struct call *call;
+	int r;
+
+	r = user_get(calls->users, request->uid, &user);
+	if (r == -ENOSPC)
+		return refuse(ret_refusal, REFUSAL_LIMIT,
+			      "The service keeps state for too many users already.");
+	if (r < 0)
+		return r;
+	r = check_request(calls, request, user, ret_refusal);
+	if (r != 0)
+		return r;
+	call = calloc(1, sizeof(*call));
+	if (call == NULL)
+		return -ENOMEM;
+	call->calls = calls;
+	call->pidfd = -1;
+	call->id = calls->next_id++ ?: calls->next_id++;
+	snprintf(call->path, sizeof(call->path), CALL_PATH_PREFIX "%016" PRIx64, call->id);
+	call->uid = request->uid;
+	call->user = user;
+	call->incoming = call->claimed = request->init != NULL;
+	snprintf(call->contact, sizeof(call->contact), "%s", request->contact);
+	call->facts.asked = request->kinds;
+	call->opened = (uint64_t)time(NULL);
+	LIST_INSERT_HEAD(&calls->all, call, all);
+	r = fill(call, request, ret_refusal);
+	if (r != 0) {
+		call_free(call);
+		return r;
+	}
+	calls->hooks->added(calls->userdata, call);
+	call_touch(call);
+	*ret_call = call;
+	return 0;
+}

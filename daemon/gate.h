@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The kernel's side, kmod/uapi/callgate.h. tests/bus/fake-gate.c implements the same for tests. */
+#ifndef CALLGATE_GATE_H
+#define CALLGATE_GATE_H
+
+#include <systemd/sd-event.h>
+
+#include "capture.h"
+#include "process.h"
+
+struct gate;
+
+enum gate_mode {
+	GATE_ABSENT,
+	GATE_PRESENT,
+	GATE_PERMISSIVE,
+};
+
+/**
+ * struct gate_hooks - news from the kernel, called from the event loop only
+ * @changed: gate_mode() changed. When it became absent every device, stream and grant is forgotten.
+ * @forget: events were lost; devices and streams are reported anew after this
+ * @request: a caller is held; acknowledged already, answer with gate_verdict(@attempt->id)
+ */
+struct gate_hooks {
+	void (*changed)(void *userdata);
+	void (*forget)(void *userdata);
+	void (*request)(void *userdata, const struct capture *attempt);
+	void (*denied)(void *userdata, const struct capture *attempt);
+	void (*stream_started)(void *userdata, const struct capture *stream);
+	void (*stream_stopped)(void *userdata, uint64_t stream);
+	void (*device_added)(void *userdata, const struct capture_device *device);
+	void (*device_removed)(void *userdata, uint32_t device);
+};
+
+/**
+ * struct gate_grant - what gate_grant() asks for
+ * @cgroup_fd: a control group; or -1, then @who names one process image
+ * @deadline: ns on CLOCK_BOOTTIME
+ */
+struct gate_grant {
+	uint64_t session;
+	int cgroup_fd;
+	const struct process_facts *who;
+	uint32_t kinds;
+	uint64_t deadline;
+};
+
+/* Never fails for want of a gate: it is then absent. */
+int gate_new(struct gate **ret_gate, sd_event *event, const struct gate_hooks *hooks,
+	     void *userdata);
+/* Ends every grant that is left: the kernel does so when the socket closes. Returns NULL. */
+struct gate *gate_free(struct gate *gate);
+
+/* Becomes the controller if that is possible now; needs CAP_MAC_ADMIN. Does nothing while present. */
+void gate_look(struct gate *gate);
+enum gate_mode gate_mode(const struct gate *gate);
+
+/* All: -ENODEV without a gate. */
+int gate_identify(struct gate *gate, pid_t pid, struct process_facts *ret_facts);
+int gate_grant(struct gate *gate, const struct gate_grant *grant);
+int gate_revoke(struct gate *gate, uint64_t session);
+int gate_verdict(struct gate *gate, uint64_t request, bool allow);
+
+#endif

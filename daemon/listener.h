@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who gets a user's events. */
+#ifndef CALLGATE_LISTENER_H
+#define CALLGATE_LISTENER_H
+
+#include <sys/queue.h>
+#include <sys/types.h>
+#include <systemd/sd-bus.h>
+
+struct listener {
+	LIST_ENTRY(listener) all;
+	uid_t uid;
+	char *name;
+	sd_bus_track *track;
+};
+
+struct listeners {
+	LIST_HEAD(, listener) all;
+	sd_bus *bus;
+};
+
+void listeners_init(struct listeners *listeners, sd_bus *bus);
+void listeners_deinit(struct listeners *listeners);
+
+/* 0 also when it listens already; -ENOSPC: the user has too many. */
+int listener_add(struct listeners *listeners, uid_t uid, const char *name);
+void listener_remove(struct listeners *listeners, const char *name);
+
+#endif

@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Owns the daemon's parts and wires them: news from the gate goes to the
+ * sessions and to the bus, news from the sessions to the gate and to the bus.
+ * Called by main.c. Must not decide: session.c does.
+ */
+#include "manager.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "bus.h"
+#include "util/macro.h"
+#include "util/text.h"
+
+/* A program whose denial was told to its user lately. */
+struct told {
+	uid_t uid;
+	uint32_t kinds;
+	uint64_t at;
+	char exe[PROCESS_EXE_MAX + 1];
+};
+
+struct manager {
+	struct service service;
+	sd_event *event;
+	struct scopes *scopes;
+	struct told told[BOUND_TOLD];
+	unsigned int next_told;
+	bool started;
+};
+
+/* ---- from the sessions ------------------------------------------------------------------------- */
+
+static void on_added(void *userdata, struct call *call)
+{
+	bus_send_session_added(userdata, call);
+}
+
+static void on_removed(void *userdata, struct call *call)
+{
+	bus_send_session_removed(userdata, call);
+}
+
+static void on_changed(void *userdata, struct call *call)
+{
+	bus_send_session_changed(userdata, call);
+}
+
+static void on_blob(void *userdata, struct call *call, const void *blob, size_t len)
+{
+	bus_send_blob(userdata, call, blob, len);
+}
+
+static int ask_gate(void *userdata, pid_t pid, struct process_facts *ret_facts)
+{
+	struct service *service = userdata;
+
+	return gate_identify(service->gate, pid, ret_facts);
+}
+
+static int on_identify(void *userdata, int pidfd, struct process_facts *ret_facts)
+{
+	const struct process_source source = { .identify = ask_gate, .userdata = userdata };
+	struct service *service = userdata;
+
+	/* The module may have been loaded since; nothing polls for it. */
+	gate_look(service->gate);
+	return process_identify(&source, pidfd, ret_facts);
+}
+
+static bool on_gate(void *userdata)
+{
+	struct service *service = userdata;
+
+	return gate_mode(service->gate) != GATE_ABSENT;
+}
+
+static int on_grant(void *userdata, struct call *call, uint32_t kinds, uint64_t deadline)
+{
+	struct service *service = userdata;
+	const struct gate_grant grant = {
+		.session = call->id,
+		.cgroup_fd = call->scope != NULL ? scope_fd(call->scope) : -1,
+		.who = &call->subject,
+		.kinds = kinds,
+		.deadline = deadline,
+	};
+
+	return gate_grant(service->gate, &grant);
+}
+
+static void on_revoke(void *userdata, struct call *call)
+{
+	struct service *service = userdata;
+	int r = gate_revoke(service->gate, call->id);
+
+	if (r < 0 && r != -ENODEV)
+		fprintf(stderr,
+			SD_ERR
+			"The gate did not end a session at once: %s; it ends at its deadline.\n",
+			strerror(-r));
+}
+
+static void on_verdict(void *userdata, uint64_t request, bool allow)
+{
+	struct service *service = userdata;
+
+	gate_verdict(service->gate, request, allow);
+}
+
+static uint32_t on_captured(void *userdata, struct call *call)
+{
+	struct service *service = userdata;
+	struct capture *stream;
+	uint32_t kinds = 0;
+
+	LIST_FOREACH(stream, &service->captures.streams, all)
+	if (stream->session == call->id)
+		kinds |= stream->kinds;
+	return kinds;
+}
+
+static const struct call_hooks call_hooks = {
+	.added = on_added,
+	.removed = on_removed,
+	.changed = on_changed,
+	.blob = on_blob,
+	.identify = on_identify,
+	.gate = on_gate,
+	.grant = on_grant,
+	.revoke = on_revoke,
+	.verdict = on_verdict,
+	.captured = on_captured,
+};
+
+/* ---- from the gate ----------------------------------------------------------------------------- */
+
+static void on_gate_changed(void *userdata)
+{
+	struct manager *manager = userdata;
+	struct service *service = &manager->service;
+
+	if (gate_mode(service->gate) == GATE_ABSENT)
+		captures_clear(&service->captures);
+	if (manager->started)
+		calls_refresh(&service->calls);
+}
+
+static void on_forget(void *userdata)
+{
+	struct manager *manager = userdata;
+
+	captures_clear(&manager->service.captures);
+}
+
+/* Has this program's denial been told to its user lately? Remembers that it is now. */
+static bool told_before(struct manager *manager, const struct capture *attempt, uint64_t now)
+{
+	struct told *told;
+
+	for (unsigned int i = 0; i < BOUND_TOLD; i++) {
+		told = &manager->told[i];
+		if (told->at != 0 && now < told->at + BOUND_NOTIFY_SECONDS * SESSION_NS_PER_S &&
+		    told->uid == attempt->who.uid && (attempt->kinds & ~told->kinds) == 0 &&
+		    strcmp(told->exe, attempt->who.exe) == 0)
+			return true;
+	}
+	told = &manager->told[manager->next_told++ % BOUND_TOLD];
+	*told = (struct told){ .uid = attempt->who.uid, .kinds = attempt->kinds, .at = now };
+	memcpy(told->exe, attempt->who.exe, sizeof(told->exe));
+	return false;
+}
+
+static void on_denied(void *userdata, const struct capture *attempt)
+{
+	struct manager *manager = userdata;
+	struct service *service = &manager->service;
+	const struct capture_device *device = captures_device(&service->captures, attempt->device);
+	char exe[PROCESS_EXE_MAX + 1], name[CAPTURE_NAME_MAX + 1], message[PROCESS_EXE_MAX + 256];
+	const struct dict_entry details[] = {
+		DICT_TEXT("Executable", exe),
+		DICT_U32("Pid", (uint32_t)attempt->who.pid),
+		DICT_U32("Kinds", attempt->kinds),
+		DICT_TEXT("Device", name),
+	};
+
+	bus_send_denied(service, attempt);
+	if (calls_by_image(&service->calls, &attempt->who) != NULL ||
+	    agent_of(&service->approvals, attempt->who.uid) == NULL)
+		return;
+	if (told_before(manager, attempt, attempt->since != 0 ? attempt->since : call_clock()))
+		return;
+	text_show(exe, sizeof(exe), attempt->who.exe[0] != '\0' ? attempt->who.exe : "A program");
+	text_show(name, sizeof(name), device != NULL ? device->name : "");
+	snprintf(
+		message, sizeof(message),
+		"%s (process %d) tried to use the %s%s%s outside a call and was denied. If that was you, make a call "
+		"with it: callgatectl call.",
+		exe, attempt->who.pid, policy_kinds_name(attempt->kinds),
+		name[0] != '\0' ? " " : "", name);
+	approval_notify(&service->approvals, attempt->who.uid, "denied", message, details,
+			ARRAY_SIZE(details));
+}
+
+static void on_request(void *userdata, const struct capture *attempt)
+{
+	struct manager *manager = userdata;
+	struct service *service = &manager->service;
+	struct call *call = calls_by_image(&service->calls, &attempt->who);
+	struct capture denied = *attempt;
+
+	if (call != NULL) {
+		call_hold(call, attempt->id, attempt->kinds);
+		return;
+	}
+	gate_verdict(service->gate, attempt->id, false);
+	denied.count = 1;
+	on_denied(manager, &denied);
+}
+
+static void refresh_session_of(struct service *service, uint64_t session)
+{
+	struct call *call = calls_by_id(&service->calls, session);
+
+	if (call != NULL)
+		call_touch(call);
+}
+
+static void on_stream_started(void *userdata, const struct capture *stream)
+{
+	struct manager *manager = userdata;
+	struct service *service = &manager->service;
+
+	if (captures_add_stream(&service->captures, stream) < 0)
+		return;
+	bus_send_stream_started(service, stream);
+	refresh_session_of(service, stream->session);
+}
+
+static void on_stream_stopped(void *userdata, uint64_t id)
+{
+	struct manager *manager = userdata;
+	struct service *service = &manager->service;
+	const struct capture *stream = captures_stream(&service->captures, id);
+	uint64_t session;
+
+	if (stream == NULL)
+		return;
+	session = stream->session;
+	bus_send_stream_stopped(service, stream);
+	captures_remove_stream(&service->captures, id);
+	refresh_session_of(service, session);
+}
+
+static void on_device_added(void *userdata, const struct capture_device *device)
+{
+	struct manager *manager = userdata;
+
+	if (captures_add_device(&manager->service.captures, device) == 0)
+		bus_send_device_added(&manager->service, device);
+}
+
+static void on_device_removed(void *userdata, uint32_t device)
+{
+	struct manager *manager = userdata;
+
+	if (captures_remove_device(&manager->service.captures, device))
+		bus_send_device_removed(&manager->service, device);
+}
+
+static const struct gate_hooks gate_hooks = {
+	.changed = on_gate_changed,
+	.forget = on_forget,
+	.request = on_request,
+	.denied = on_denied,
+	.stream_started = on_stream_started,
+	.stream_stopped = on_stream_stopped,
+	.device_added = on_device_added,
+	.device_removed = on_device_removed,
+};
+
+/* ---- coming and going -------------------------------------------------------------------------- */
+
+/* A group's number, given its name or number; -1: there is none. */
+static gid_t find_group(const char *name)
+{
+	const struct group *group;
+	unsigned long number;
+
+	if (text_to_number(name, 1, UINT32_MAX - 1, &number))
+		return (gid_t)number;
+	group = getgrnam(name);
+	return group != NULL ? group->gr_gid : (gid_t)-1;
+}
+
+int manager_new(struct manager **ret_manager, sd_event *event, const struct policy *policy,
+		struct scopes *scopes)
+{
+	struct manager *manager = calloc(1, sizeof(*manager));
+	struct service *service;
+	int r;
+
+	if (manager == NULL) {
+		scopes_free(scopes);
+		return -ENOMEM;
+	}
+	service = &manager->service;
+	manager->event = sd_event_ref(event);
+	manager->scopes = scopes;
+	service->policy = *policy;
+	service->users.dir_fd = -1;
+	service->agent_gid = find_group(policy->agent_group);
+	if (service->agent_gid == (gid_t)-1)
+		fprintf(stderr,
+			SD_WARNING
+			"There is no group %s: no agent can register, and nothing can be approved. "
+			"Make the group and restart.\n",
+			policy->agent_group);
+	LIST_INIT(&service->confirms);
+	captures_init(&service->captures);
+	r = gate_new(&service->gate, event, &gate_hooks, manager);
+	if (r < 0) {
+		manager_free(manager);
+		return r;
+	}
+	gate_look(service->gate);
+	if (!manager_has_gate(manager))
+		fprintf(stderr, SD_WARNING
+			"The gate is absent: nothing is enforced here, and nothing will be granted. "
+			"Load the module with 'modprobe callgate'.\n");
+	*ret_manager = manager;
+	return 0;
+}
+
+bool manager_has_gate(const struct manager *manager)
+{
+	return gate_mode(manager->service.gate) != GATE_ABSENT;
+}
+
+static int open_bus(struct service *service, sd_event *event)
+{
+	int r;
+
+	r = sd_bus_open_system(&service->bus);
+	if (r < 0) {
+		fprintf(stderr, "callgated: the system bus cannot be reached: %s\n", strerror(-r));
+		return r;
+	}
+	r = sd_bus_attach_event(service->bus, event, SD_EVENT_PRIORITY_NORMAL);
+	if (r >= 0)
+		r = sd_bus_set_exit_on_disconnect(service->bus, true);
+	return r;
+}
+
+static int take_name(struct service *service)
+{
+	int r;
+
+	r = bus_manager_register(service);
+	if (r >= 0)
+		r = bus_session_register(service);
+	if (r >= 0)
+		r = bus_device_register(service);
+	if (r >= 0)
+		r = bus_peer_register(service);
+	if (r >= 0)
+		r = sd_bus_request_name(service->bus, BUS_NAME, 0);
+	if (r == -EEXIST)
+		fprintf(stderr, "callgated: another callgated has the name %s; end it first\n",
+			BUS_NAME);
+	else if (r == -EACCES || r == -EPERM)
+		fprintf(stderr,
+			"callgated: the bus does not allow this user to own %s; install "
+			"/usr/share/dbus-1/system.d/org.callgate1.conf\n",
+			BUS_NAME);
+	else if (r < 0)
+		fprintf(stderr, "callgated: %s cannot be offered on the bus: %s\n", BUS_NAME,
+			strerror(-r));
+	return r;
+}
+
+int manager_start(struct manager *manager, const char *state_dir)
+{
+	struct service *service = &manager->service;
+	struct calls *calls = &service->calls;
+	int r;
+
+	r = users_init(&service->users, state_dir);
+	if (r < 0) {
+		fprintf(stderr, "callgated: %s: %s\n", state_dir, strerror(-r));
+		return r;
+	}
+	r = open_bus(service, manager->event);
+	if (r < 0)
+		return r;
+	approvals_init(&service->approvals, service->bus);
+	listeners_init(&service->listeners, service->bus);
+	r = calls_init(calls, service->bus, manager->event, &call_hooks, service);
+	if (r < 0)
+		return r;
+	calls->policy = &service->policy;
+	calls->approvals = &service->approvals;
+	calls->users = &service->users;
+	calls->scopes = manager->scopes;
+	manager->started = true;
+	return take_name(service);
+}
+
+struct manager *manager_free(struct manager *manager)
+{
+	struct service *service;
+
+	if (manager == NULL)
+		return NULL;
+	service = &manager->service;
+	if (manager->started) {
+		calls_end_all(&service->calls, SESSION_END_SHUTDOWN);
+		while (!LIST_EMPTY(&service->confirms))
+			confirm_free(LIST_FIRST(&service->confirms));
+		sd_bus_flush(service->bus);
+		calls_deinit(&service->calls);
+		listeners_deinit(&service->listeners);
+		approvals_deinit(&service->approvals);
+	}
+	gate_free(service->gate);
+	captures_clear(&service->captures);
+	users_deinit(&service->users);
+	sd_bus_flush_close_unref(service->bus);
+	scopes_free(manager->scopes);
+	sd_event_unref(manager->event);
+	free(manager);
+	return NULL;
+}

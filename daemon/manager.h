@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef CALLGATE_MANAGER_H
+#define CALLGATE_MANAGER_H
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "policy.h"
+#include "scope.h"
+
+struct manager;
+
+/**
+ * manager_new() - everything that needs privileges: binds the gate
+ * @scopes: taken; may be NULL
+ * Return: 0 or negative errno. A gate that is absent is no error.
+ */
+int manager_new(struct manager **ret_manager, sd_event *event, const struct policy *policy,
+		struct scopes *scopes);
+/* Does the gate obey? Otherwise the privilege to bind it is still needed. */
+bool manager_has_gate(const struct manager *manager);
+/* After the privileges were dropped: opens the state and the bus, and takes the name. Prints what fails. */
+int manager_start(struct manager *manager, const char *state_dir);
+/* Ends every session politely. Returns NULL. */
+struct manager *manager_free(struct manager *manager);
+
+#endif

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The configuration's keys, their defaults and their bounds. Pure: config.c
+ * reads the file. Must not have a key that lets anything be captured without
+ * an approval or without a live channel; the loosest that a key can do is to
+ * treat an unverified peer as a verified one.
+ */
+#include "policy.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "util/text.h"
+
+#define NS_PER_S 1000000000ull
+
+void policy_init(struct policy *policy)
+{
+	*policy = (struct policy){
+		.prompt_ns = 60 * NS_PER_S,
+		.unverified_ns = 120 * NS_PER_S,
+		.unverified_kinds = POLICY_KIND_MICROPHONE,
+		.heartbeat_ms = 2000,
+		.agent_group = "callgate-agent",
+	};
+}
+
+static bool set_flag(bool *flag, const char *value)
+{
+	if (strcmp(value, "yes") == 0)
+		*flag = true;
+	else if (strcmp(value, "no") == 0)
+		*flag = false;
+	else
+		return false;
+	return true;
+}
+
+static bool set_kinds(uint32_t *kinds, const char *value)
+{
+	if (strcmp(value, "none") == 0)
+		*kinds = 0;
+	else if (strcmp(value, "microphone") == 0)
+		*kinds = POLICY_KIND_MICROPHONE;
+	else if (strcmp(value, "microphone camera") == 0)
+		*kinds = POLICY_KIND_ALL;
+	else
+		return false;
+	return true;
+}
+
+bool policy_set(struct policy *policy, const char *section, const char *name, const char *value,
+		const char **ret_why)
+{
+	unsigned long number;
+
+	if (strcmp(section, "prompt") == 0 && strcmp(name, "timeout") == 0) {
+		*ret_why = "[prompt] timeout is a number of seconds from 1 to 600";
+		if (!text_to_number(value, 1, 600, &number))
+			return false;
+		policy->prompt_ns = number * NS_PER_S;
+	} else if (strcmp(section, "prompt") == 0 && strcmp(name, "pseudo_terminal") == 0) {
+		*ret_why = "[prompt] pseudo_terminal is yes or no";
+		return set_flag(&policy->pseudo_terminal, value);
+	} else if (strcmp(section, "unverified") == 0 && strcmp(name, "seconds") == 0) {
+		*ret_why = "[unverified] seconds is a number from 1 to 3600";
+		if (!text_to_number(value, 1, 3600, &number))
+			return false;
+		policy->unverified_ns = number * NS_PER_S;
+	} else if (strcmp(section, "unverified") == 0 && strcmp(name, "kinds") == 0) {
+		*ret_why = "[unverified] kinds is none, microphone, or microphone camera";
+		return set_kinds(&policy->unverified_kinds, value);
+	} else if (strcmp(section, "channel") == 0 && strcmp(name, "heartbeat") == 0) {
+		*ret_why = "[channel] heartbeat is a number of milliseconds from 1000 to 15000";
+		if (!text_to_number(value, 1000, 15000, &number))
+			return false;
+		policy->heartbeat_ms = (uint32_t)number;
+	} else if (strcmp(section, "agent") == 0 && strcmp(name, "group") == 0) {
+		*ret_why = "[agent] group is the name or number of a group";
+		if (!text_is_name(value, POLICY_GROUP_MAX - 1))
+			return false;
+		snprintf(policy->agent_group, sizeof(policy->agent_group), "%s", value);
+	} else {
+		*ret_why = "there is no such key; the keys are [prompt] timeout, pseudo_terminal; "
+			   "[unverified] seconds, kinds; [channel] heartbeat; [agent] group";
+		return false;
+	}
+	return true;
+}
+
+const char *policy_kinds_name(uint32_t kinds)
+{
+	switch (kinds & POLICY_KIND_ALL) {
+	case POLICY_KIND_MICROPHONE:
+		return "microphone";
+	case POLICY_KIND_CAMERA:
+		return "camera";
+	case POLICY_KIND_ALL:
+		return "microphone and camera";
+	}
+	return "nothing";
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Text that strangers chose and people will read. Knows nothing of cameras.
+ * Must not let through what makes a terminal or a window show something else
+ * than the bytes say: control characters, direction overrides, invisible
+ * characters, malformed UTF-8.
+ */
+#include "text.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The code point at text and its length; 0 for malformed, over-long and surrogate forms. */
+static size_t decode(const unsigned char *text, uint32_t *ret_point)
+{
+	uint32_t point, least;
+	size_t length;
+
+	if (text[0] < 0x80) {
+		*ret_point = text[0];
+		return 1;
+	}
+	if ((text[0] & 0xe0) == 0xc0) {
+		point = text[0] & 0x1f;
+		length = 2;
+		least = 0x80;
+	} else if ((text[0] & 0xf0) == 0xe0) {
+		point = text[0] & 0x0f;
+		length = 3;
+		least = 0x800;
+	} else if ((text[0] & 0xf8) == 0xf0) {
+		point = text[0] & 0x07;
+		length = 4;
+		least = 0x10000;
+	} else {
+		return 0;
+	}
+	for (size_t i = 1; i < length; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+		point = point << 6 | (text[i] & 0x3f);
+	}
+	if (point < least || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
+		return 0;
+	*ret_point = point;
+	return length;
+}
+
+static bool shows_itself(uint32_t point)
+{
+	if (point < 0x20 || (point >= 0x7f && point < 0xa0))
+		return false;
+	/* Soft hyphen, Arabic letter mark, zero-width and direction marks, line separators, overrides, isolates. */
+	if (point == 0xad || point == 0x61c || (point >= 0x200b && point <= 0x200f) ||
+	    (point >= 0x2028 && point <= 0x202e) || (point >= 0x2060 && point <= 0x206f))
+		return false;
+	/* Byte-order mark, interlinear marks, tags, non-characters. */
+	if (point == 0xfeff || (point >= 0xfff0 && point <= 0xfffb) ||
+	    (point >= 0xe0000 && point <= 0xe0fff) || (point & 0xfffe) == 0xfffe)
+		return false;
+	return true;
+}
+
+bool text_is_name(const char *text, size_t max)
+{
+	size_t length = strnlen(text, max + 1);
+
+	if (length == 0 || length > max || text[0] == ' ' || text[length - 1] == ' ')
+		return false;
+	for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
+		uint32_t point;
+		size_t step = decode(at, &point);
+
+		if (step == 0 || !shows_itself(point))
+			return false;
+		at += step;
+	}
+	return true;
+}
+
+void text_show(char *ret_out, size_t size, const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	size_t used = 0;
+
+	while (*at != '\0') {
+		uint32_t point;
+		size_t step = decode(at, &point);
+		bool good = step > 0 && shows_itself(point);
+		size_t out = good ? step : 1;
+
+		if (used + out + 1 > size)
+			break;
+		if (good)
+			memcpy(ret_out + used, at, step);
+		else
+			ret_out[used] = '?';
+		used += out;
+		at += step > 0 ? step : 1;
+	}
+	ret_out[used] = '\0';
+}
+
+bool text_to_number(const char *text, unsigned long min, unsigned long max,
+		    unsigned long *ret_number)
+{
+	unsigned long number;
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	number = strtoul(text, &end, 10);
+	if (errno != 0 || *end != '\0' || number < min || number > max)
+		return false;
+	*ret_number = number;
+	return true;
+}

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The daemon with a fake gate in place of gate.c, with ASan and UBSan.
+fake_obj := $(call asan,tests/bus/fake/fake-gate.c $(filter-out daemon/gate.c,$(daemon_src)))
+fake_bin := $(BUILD)/tests/callgated-fake
+
+$(fake_bin): $(fake_obj)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(sanitized) -Wl,--as-needed -o $@ $^ $(PKG_LIBS)
+
+check-bus check-build tests: $(fake_bin)
+
+-include $(patsubst %.o,%.d,$(fake_obj))
