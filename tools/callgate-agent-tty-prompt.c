@@ -142,11 +142,11 @@ static int on_arm(sd_event_source *source, uint64_t usec, void *userdata)
 	prompt->line_len = 0;
 	prompt->line_lost = false;
 	set_echo(prompt, true);
-	put(prompt, prompt->first->hint);
-	put(prompt, "\n> ");
-	/* The last thing before the answer counts: all that was typed until here is thrown away. */
+	/* Before the hint is shown, not after: who answers it at once must not lose the answer. */
 	tcflush(prompt->fd, TCIFLUSH);
 	prompt->armed = true;
+	put(prompt, prompt->first->hint);
+	put(prompt, "\n> ");
 	return 0;
 }
 

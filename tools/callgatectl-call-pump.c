@@ -127,8 +127,8 @@ void pump_media(struct call *call, const uint8_t *data, size_t len, bool end)
 		return call_over(call, CTL_ENDED,
 				 "the other side sent media that was not asked for");
 	r = media_open(call->media, data, len, plain, &plain_len);
-	if (r == -EALREADY)
-		return give_back(call, end ? 0 : len);
+	if (r == -EALREADY && !end)
+		return give_back(call, len);
 	if (r < 0 || end != (plain_len == 0))
 		return call_over(
 			call, CTL_ENDED,
