@@ -99,7 +99,7 @@ help: ## list the targets
 vm := tests/vm/run --kernel '$(RELEASE)'
 lint_cmds := $(wildcard tests/lint/*.sh tests/lint/*.py)
 unit_cmds := tests/run_test $(unit_bin) $(wildcard tests/model/run)
-bus_cmds := $(or $(wildcard tests/bus/run-all),$(wildcard tests/bus/*.py) $(bus_bin))
+bus_cmds := $(or $(wildcard tests/bus/run-all),$(wildcard tests/bus/*.py) $(bus_bin)) $(wildcard tests/tools/*_test.py)
 kernel_cmds := $(foreach t,$(kself_bin),"$(vm) -- /callgate/$(t)")
 vm_cmds := $(wildcard tests/vm/*_test) $(if $(wildcard tests/vm/demo.sh),"tests/vm/demo.sh --tap")
 
@@ -109,7 +109,7 @@ check-build: all tests
 check-unit: $(unit_bin) ## unit tests with ASan and UBSan, the model of a call
 	$(Q)tests/run $(unit_cmds)
 
-check-bus: daemon tools $(bus_bin) ## the daemon on a private bus
+check-bus: daemon tools $(bus_bin) ## the daemon and the tools on a private bus
 	$(Q)tests/run $(bus_cmds)
 
 check-kernel: module $(kself_bin) ## the module, one boot for each program
