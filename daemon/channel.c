@@ -131,14 +131,14 @@ static int channel_alloc(struct channel **ret, const struct channel_params *p,
 }
 
 /* With sid and offer in place. */
-static void handshake_begin(struct channel *c, const uint8_t *static_key)
+static void handshake_begin(struct channel *c, const struct channel_params *params)
 {
 	uint8_t e[NOISE_KEY_LEN];
 
 	c->prologue_len = wire_prologue(c->prologue, c->sid, &c->offer);
 	channel_draw(c, e, sizeof(e));
 	noise_handshake_init(&c->hs, c->role == CHANNEL_INITIATOR, c->prologue, c->prologue_len,
-			     static_key, e);
+			     params->static_key, params->static_public, e);
 	crypto_wipe(e, sizeof(e));
 	memcpy(c->own_static, c->hs.s_pub, sizeof(c->own_static));
 	channel_draw(c, c->nonce, sizeof(c->nonce));
@@ -162,7 +162,7 @@ int channel_new_initiator(struct channel **ret, const struct channel_params *par
 		.versions = { CHANNEL_VERSION },
 		.media = { params->offered[0], params->offered[1] },
 	};
-	handshake_begin(c, params->static_key);
+	handshake_begin(c, params);
 	wire_commitment(c->sid, c->own_static, c->nonce, c->commitment);
 
 	wire_header_put(c->init.bytes, WIRE_INIT, c->sid);
@@ -208,7 +208,7 @@ int channel_new_responder(struct channel **ret, const struct channel_params *par
 	c->interval_ms = interval;
 	c->step_at = now;
 	c->resend_at = UINT64_MAX;
-	handshake_begin(c, params->static_key);
+	handshake_begin(c, params);
 	r = noise_handshake_read(&c->hs, &c->next, offer.noise, sizeof(offer.noise), c->commitment,
 				 sizeof(c->commitment), &payload_len);
 	if (r < 0 || payload_len != sizeof(c->commitment))

@@ -134,6 +134,7 @@ struct channel;
 /**
  * struct channel_params - what a channel is made from
  * @static_key: the label's static private key; copied
+ * @static_public: its public key; NULL to have it computed, which costs a tenth of a handshake
  * @offered: initiator: the most that each direction may ever carry, masks of kinds; ignored for a responder
  * @interval_ms: responder: heartbeat interval, 0 for the default; ignored for an initiator
  * @gate: whether this machine's kernel enforces, told to the other end
@@ -145,6 +146,7 @@ struct channel;
  */
 struct channel_params {
 	const uint8_t *static_key;
+	const uint8_t *static_public;
 	uint16_t offered[2];
 	uint16_t interval_ms;
 	bool gate;

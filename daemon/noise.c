@@ -191,7 +191,7 @@ static int run_dh(struct noise_handshake *hs, enum token t)
 }
 
 void noise_handshake_init(struct noise_handshake *hs, bool initiator, const void *prologue,
-			  size_t prologue_len, const uint8_t s[NOISE_KEY_LEN],
+			  size_t prologue_len, const uint8_t s[NOISE_KEY_LEN], const uint8_t *s_pub,
 			  const uint8_t e[NOISE_KEY_LEN])
 {
 	_Static_assert(sizeof(protocol_name) - 1 <= NOISE_HASH_LEN, "a longer name is hashed");
@@ -201,7 +201,10 @@ void noise_handshake_init(struct noise_handshake *hs, bool initiator, const void
 	memcpy(hs->chain, hs->hash, NOISE_HASH_LEN);
 	hs->initiator = initiator;
 	memcpy(hs->s, s, NOISE_KEY_LEN);
-	crypto_x25519_public(s, hs->s_pub);
+	if (s_pub)
+		memcpy(hs->s_pub, s_pub, NOISE_KEY_LEN);
+	else
+		crypto_x25519_public(s, hs->s_pub);
 	memcpy(hs->e, e, NOISE_KEY_LEN);
 	crypto_x25519_public(e, hs->e_pub);
 	mix_hash(hs, prologue, prologue_len);

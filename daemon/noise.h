@@ -53,10 +53,11 @@ struct noise_handshake {
 /**
  * noise_handshake_init - begin
  * @s: own static private key
+ * @s_pub: its public key, or NULL to have it computed
  * @e: own ephemeral private key: fresh random bytes, used for this handshake only
  */
 void noise_handshake_init(struct noise_handshake *hs, bool initiator, const void *prologue,
-			  size_t prologue_len, const uint8_t s[NOISE_KEY_LEN],
+			  size_t prologue_len, const uint8_t s[NOISE_KEY_LEN], const uint8_t *s_pub,
 			  const uint8_t e[NOISE_KEY_LEN]);
 
 /** noise_handshake_wipe - forget all of it */

@@ -75,8 +75,13 @@ static inline struct channel_params rig_params_a(struct rig *t)
 
 static inline struct channel_params rig_params_b(struct rig *t)
 {
+	static uint8_t public[CHANNEL_KEY_LEN];
+
+	/* One end hands in its public key, the other has it computed. */
+	crypto_x25519_public(rig_static_b, public);
 	return (struct channel_params){
 		.static_key = rig_static_b,
+		.static_public = public,
 		.interval_ms = 2000,
 		.gate = true,
 		.peer_allowed = rig_allowed_b,
@@ -207,7 +212,7 @@ static inline void puppet_begin(struct puppet *p, const uint8_t *s)
 	uint8_t prologue[WIRE_PROLOGUE_MAX];
 	size_t len = wire_prologue(prologue, p->sid, &p->offer);
 
-	noise_handshake_init(&p->hs, p->initiator, prologue, len, s, puppet_e);
+	noise_handshake_init(&p->hs, p->initiator, prologue, len, s, NULL, puppet_e);
 	memset(p->nonce, 0x11, sizeof(p->nonce));
 	memset(p->m_i, 0x22, sizeof(p->m_i));
 	memset(p->m_r, 0x33, sizeof(p->m_r));

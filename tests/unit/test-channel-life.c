@@ -177,6 +177,24 @@ static void deny_an_echo_just_at_the_dead_time(void **state)
 	assert_int_equal(after_delay(DEAD), CHANNEL_STATE_STALLED);
 }
 
+static void reordered_echo_does_not_shorten(void **state)
+{
+	struct blob older, newer;
+	struct rig t = {};
+	struct puppet p;
+	uint64_t sent;
+
+	puppet_live(&t, &p);
+	t.now = sent = channel_next_timeout(t.a);
+	channel_tick(t.a, t.now);
+	puppet_data(&p, 2, (struct wire_data){ .type = WIRE_HEARTBEAT, .echo_seq = 1 }, &older);
+	puppet_data(&p, 3, (struct wire_data){ .type = WIRE_HEARTBEAT, .echo_seq = 2 }, &newer);
+	assert_int_equal(rig_give(&t, t.a, &newer), CHANNEL_OK);
+	assert_int_equal(rig_give(&t, t.a, &older), CHANNEL_OK);
+	assert_int_equal(channel_alive_until(t.a), sent + DEAD);
+	rig_free(&t);
+}
+
 static void ready_that_comes_late_does_not_count_from_its_arrival(void **state)
 {
 	struct rig t = {};
@@ -247,6 +265,7 @@ static void clock_that_steps_back_is_ignored(void **state)
 	channel_tick(t.a, until);
 	assert_int_equal(channel_state(t.a, until - SEC), CHANNEL_STATE_STALLED);
 	channel_tick(t.a, 1);
+	assert_int_equal(channel_state(t.a, until - SEC), CHANNEL_STATE_STALLED);
 	assert_true(channel_next_timeout(t.a) > until);
 	rig_free(&t);
 }
@@ -322,6 +341,7 @@ int main(void)
 	UNIT(&u, hoarded_heartbeats_do_not_prolong);
 	UNIT(&u, allow_an_echo_just_under_the_dead_time);
 	UNIT(&u, deny_an_echo_just_at_the_dead_time);
+	UNIT(&u, reordered_echo_does_not_shorten);
 	UNIT(&u, ready_that_comes_late_does_not_count_from_its_arrival);
 	UNIT(&u, relay_stalled_in_one_direction_stalls_both);
 	UNIT(&u, suspend_ends_the_call_before_anything_is_heard);

@@ -32,9 +32,9 @@ static void vector_check(const struct vector *v)
 	static uint8_t out[NOISE_MSG_MAX], back[NOISE_MSG_MAX];
 	size_t len, back_len;
 
-	noise_handshake_init(&end[0], true, v->prologue.p, v->prologue.len, v->init_s.p,
+	noise_handshake_init(&end[0], true, v->prologue.p, v->prologue.len, v->init_s.p, NULL,
 			     v->init_e.p);
-	noise_handshake_init(&end[1], false, v->prologue.p, v->prologue.len, v->resp_s.p,
+	noise_handshake_init(&end[1], false, v->prologue.p, v->prologue.len, v->resp_s.p, NULL,
 			     v->resp_e.p);
 	assert_true(v->n > NOISE_XX_MESSAGES);
 	for (size_t i = 0; i < NOISE_XX_MESSAGES; i++) {
@@ -186,8 +186,8 @@ static void pair_at(struct pair *p, unsigned int n)
 	uint8_t back[256];
 	size_t len;
 
-	noise_handshake_init(&p->i, true, "x", 1, key_a, key_b);
-	noise_handshake_init(&p->r, false, "x", 1, key_c, key_d);
+	noise_handshake_init(&p->i, true, "x", 1, key_a, NULL, key_b);
+	noise_handshake_init(&p->r, false, "x", 1, key_c, NULL, key_d);
 	for (unsigned int m = 0;; m++) {
 		struct noise_handshake *w = m % 2 ? &p->r : &p->i, *r = m % 2 ? &p->i : &p->r;
 
@@ -237,7 +237,7 @@ static void another_prologue_is_refused(void **state)
 	size_t len, n;
 
 	pair_at(&p, 0);
-	noise_handshake_init(&other, false, "y", 1, key_c, key_d);
+	noise_handshake_init(&other, false, "y", 1, key_c, NULL, key_d);
 	assert_int_equal(
 		noise_handshake_read(&other, &next, p.msg, p.len, back, sizeof(back), &len), 0);
 	other = next;
@@ -291,7 +291,7 @@ static void buffers_that_are_too_small_are_refused(void **state)
 	size_t len;
 
 	for (size_t size = 0; size < 37; size++) {
-		noise_handshake_init(&hs, true, "", 0, key_a, key_b);
+		noise_handshake_init(&hs, true, "", 0, key_a, NULL, key_b);
 		assert_int_equal(noise_handshake_write(&hs, "hello", 5, out, size, &len), -ENOSPC);
 	}
 	pair_at(&p, 1);
