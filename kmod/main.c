@@ -16,6 +16,7 @@
 #include "netlink.h"
 #include "request.h"
 #include "subject.h"
+#include "usb.h"
 #include "v4l2.h"
 
 #define CREATE_TRACE_POINTS
@@ -32,6 +33,7 @@ static bool attached;
 static void give_back(void)
 {
 	lockdep_assert_held(&attach_lock);
+	callgate_usb_detach();
 	callgate_v4l2_detach();
 	callgate_alsa_detach();
 	callgate_device_drain();
@@ -49,14 +51,22 @@ static int attach(void)
 	if (err)
 		return err;
 	err = callgate_alsa_init();
-	if (err) {
-		callgate_v4l2_detach();
-		callgate_device_drain();
-		callgate_v4l2_free();
-		return err;
-	}
+	if (err)
+		goto detach_v4l2;
+	err = callgate_usb_init();
+	if (err)
+		goto detach_alsa;
 	attached = true;
 	return 0;
+
+detach_alsa:
+	callgate_alsa_detach();
+detach_v4l2:
+	callgate_v4l2_detach();
+	callgate_device_drain();
+	callgate_v4l2_free();
+	callgate_alsa_free(); /* nothing, of a side that did not come up */
+	return err;
 }
 
 static int detach(void)

@@ -1,0 +1,610 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Keeps usbfs off the interfaces of cameras and microphones.
+ *
+ * Owns one record an interface, and the authorized bit of those that capture.
+ * Decides nothing about a caller and gates no operation. Called by main.c, and
+ * by the driver core for each USB interface that comes, goes, is bound or
+ * unbound.
+ *
+ * Security: whoever may write to a node of /dev/bus/usb can take an interface
+ * from its driver and read its endpoints, past every V4L2 and ALSA operation.
+ * usbfs cannot be stopped from detaching a driver. But each of its ways to an
+ * endpoint other than 0 (bulk, interrupt and isochronous transfers, streams,
+ * halts, alternate settings, control requests to an interface or endpoint)
+ * claims the interface first, and a claim fails while intf->authorized is 0.
+ * That bit is read when a driver binds and at no other time, so a bound driver
+ * works with it at 0. It is 0 from the interface's appearance on, and 1 only
+ * while a driver other than usbfs is being bound to an interface of the same
+ * device (uvcvideo and snd-usb-audio claim the others of their function in
+ * their probe). Binding holds the device's lock, which usbfs takes for each of
+ * its calls. Only asynchronous probing, a boot option, goes without that lock;
+ * what usbfs claims then is taken away again by the worker.
+ *
+ * An interface that usbfs had at load is taken away too. One whose record
+ * cannot be allocated stays closed, for drivers as well.
+ *
+ * The worker binds the driver again after an unprivileged process took it off,
+ * so that detaching stops the camera for a moment and not until it is plugged
+ * again. What a privileged process unbinds stays unbound, and closed.
+ *
+ * Which interfaces: those that have the audio or video class in any alternate
+ * setting, and those whose driver is seen to feed a V4L2 or sound device when it
+ * is unbound, whatever their class.
+ *
+ * Open: root, who may write to the interface's authorized attribute. Interfaces
+ * of a vendor's class to which no driver has been bound since they were plugged
+ * in. Control requests to the device, and vendor requests, reach endpoint 0
+ * unclaimed: no class standard moves pictures or sound there, but a device's own
+ * protocol may; they also let a program with the node break the device. Still
+ * image, HID and Bluetooth interfaces are not capture interfaces here.
+ * Permissive mode does not open the claim.
+ */
+#include "usb.h"
+
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/device.h>
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/usb.h>
+#include <linux/user_namespace.h>
+#include <linux/workqueue.h>
+
+/* Detaching in a loop costs at most one probe in this time. */
+#define SETTLE_DELAY (HZ / 20)
+
+/**
+ * struct guard - an interface of an active configuration
+ * @node: in guards
+ * @intf: referenced
+ * @opener: the interface whose binding opened this one, compared only; NULL: closed
+ * @driver: the last that was bound, compared only
+ * @capture: a camera's or a microphone's; never cleared
+ * @allowed: what the administrator said by the authorized attribute
+ * @parked: unbound by a privileged process
+ * @lent: usbfs has it by the administrator's will
+ * @lost: the worker has to look at it
+ *
+ * The lock of the USB device serialises binding and usbfs, not these fields:
+ * an interface may be unbound without it.
+ */
+struct guard {
+	struct list_head node;
+	struct usb_interface *intf;
+	const struct usb_interface *opener;
+	const struct device_driver *driver;
+	bool capture;
+	bool allowed;
+	bool parked;
+	bool lent;
+	bool lost;
+};
+
+/* Guards @guards, every struct guard and the authorized bit of capture interfaces. Nests inside the device locks; nothing inside. */
+static DEFINE_MUTEX(lock);
+static LIST_HEAD(guards);
+
+static typeof_member(struct device_driver, bus) usb_bus;
+
+static void settle(struct work_struct *work);
+static DECLARE_DELAYED_WORK(settle_work, settle);
+
+static bool is_interface(const struct device *dev)
+{
+	return dev->type && !strcmp(dev->type->name, "usb_interface");
+}
+
+static bool is_device(const struct device *dev)
+{
+	return dev->type && !strcmp(dev->type->name, "usb_device");
+}
+
+/* No two drivers of a bus share a name. */
+static bool is_usbfs(const struct device_driver *driver)
+{
+	return driver && !strcmp(driver->name, "usbfs");
+}
+
+static bool has_capture_class(const struct usb_interface *intf)
+{
+	unsigned int i;
+
+	for (i = 0; i < intf->num_altsetting; i++) {
+		switch (intf->altsetting[i].desc.bInterfaceClass) {
+		case USB_CLASS_VIDEO:
+		case USB_CLASS_AUDIO:
+		case USB_CLASS_AUDIO_VIDEO:
+			return true;
+		}
+	}
+	return false;
+}
+
+static int is_capture_child(struct device *dev, void *unused)
+{
+	return dev->class &&
+	       (!strcmp(dev->class->name, "video4linux") || !strcmp(dev->class->name, "sound"));
+}
+
+static struct guard *find(const struct usb_interface *intf)
+{
+	struct guard *guard;
+
+	lockdep_assert_held(&lock);
+	list_for_each_entry (guard, &guards, node) {
+		if (guard->intf == intf)
+			return guard;
+	}
+	return NULL;
+}
+
+static bool same_device(const struct guard *guard, const struct usb_interface *intf)
+{
+	return guard->intf->dev.parent == intf->dev.parent;
+}
+
+static void close(struct guard *guard)
+{
+	lockdep_assert_held(&lock);
+	guard->opener = NULL;
+	if (guard->capture)
+		guard->intf->authorized = 0;
+}
+
+static void mark_capture(struct guard *guard)
+{
+	lockdep_assert_held(&lock);
+	if (guard->capture)
+		return;
+	guard->capture = true;
+	guard->allowed = guard->intf->authorized;
+	close(guard);
+}
+
+static void lose(struct guard *guard)
+{
+	lockdep_assert_held(&lock);
+	guard->lost = true;
+	queue_delayed_work(system_freezable_wq, &settle_work, SETTLE_DELAY);
+}
+
+/* Makes the record of an interface that has none. */
+static void adopt(struct usb_interface *intf)
+{
+	struct guard *guard;
+
+	lockdep_assert_held(&lock);
+	if (find(intf))
+		return;
+	/* May run while a disk of the same device is reset. */
+	guard = kzalloc(sizeof(*guard), GFP_NOIO);
+	if (!guard) {
+		if (has_capture_class(intf)) {
+			intf->authorized = 0;
+			pr_err("callgate: no memory for %s, it stays closed until it is plugged in again\n",
+			       dev_name(&intf->dev));
+		}
+		return;
+	}
+	guard->intf = intf;
+	get_device(&intf->dev);
+	guard->driver = is_usbfs(intf->dev.driver) ? NULL : intf->dev.driver;
+	list_add_tail(&guard->node, &guards);
+	if (!has_capture_class(intf))
+		return;
+	mark_capture(guard);
+	if (is_usbfs(intf->dev.driver))
+		lose(guard);
+}
+
+/*
+ * All interfaces of the configuration, also those that are yet to be added to
+ * the driver core: one whose addition fails can be claimed all the same.
+ */
+static void adopt_all(struct usb_device *udev)
+{
+	int i;
+
+	device_lock_assert(&udev->dev);
+	if (!udev->actconfig)
+		return;
+	mutex_lock(&lock);
+	for (i = 0; i < udev->actconfig->desc.bNumInterfaces; i++) {
+		if (udev->actconfig->interface[i])
+			adopt(udev->actconfig->interface[i]);
+	}
+	mutex_unlock(&lock);
+}
+
+/* Unlinks the records of @dev, which is an interface or a device; without @dev, of all. */
+static void disown(const struct device *dev, struct list_head *ret_guards)
+{
+	struct guard *guard, *next;
+
+	mutex_lock(&lock);
+	list_for_each_entry_safe (guard, next, &guards, node) {
+		if (!dev || &guard->intf->dev == dev || guard->intf->dev.parent == dev)
+			list_move_tail(&guard->node, ret_guards);
+	}
+	mutex_unlock(&lock);
+}
+
+static void forget(const struct device *dev)
+{
+	struct guard *guard, *next;
+	LIST_HEAD(gone);
+
+	disown(dev, &gone);
+	list_for_each_entry_safe (guard, next, &gone, node) {
+		put_device(&guard->intf->dev);
+		kfree(guard);
+	}
+}
+
+/*
+ * An interface that feeds a V4L2 or sound device is one to guard, and so are
+ * the others that its driver claimed. Children are asked without the lock: the
+ * last reference to one may be dropped here, and then its driver lets go of its
+ * interfaces, which arrives here again.
+ */
+static void mark_feeders(const struct usb_interface *intf)
+{
+	struct usb_interface *all[USB_MAXINTERFACES];
+	const struct device_driver *driver;
+	struct guard *guard;
+	int i, n = 0;
+
+	mutex_lock(&lock);
+	list_for_each_entry (guard, &guards, node) {
+		if (n < ARRAY_SIZE(all) && same_device(guard, intf)) {
+			all[n++] = guard->intf;
+			get_device(&guard->intf->dev);
+		}
+	}
+	mutex_unlock(&lock);
+
+	for (i = 0; i < n; i++) {
+		driver = READ_ONCE(all[i]->dev.driver);
+		if (driver && device_for_each_child(&all[i]->dev, NULL, is_capture_child)) {
+			mutex_lock(&lock);
+			list_for_each_entry (guard, &guards, node) {
+				if (same_device(guard, intf) && guard->intf->dev.driver == driver)
+					mark_capture(guard);
+			}
+			mutex_unlock(&lock);
+		}
+		put_device(&all[i]->dev);
+	}
+}
+
+static void on_bind(const struct usb_interface *intf)
+{
+	struct guard *guard;
+
+	mutex_lock(&lock);
+	if (is_usbfs(intf->dev.driver)) {
+		guard = find(intf);
+		/* Closed and claimed all the same: the administrator set the attribute. */
+		if (guard && guard->capture && !guard->opener)
+			guard->lent = true;
+		else if (guard && guard->capture)
+			lose(guard);
+		goto unlock;
+	}
+	list_for_each_entry (guard, &guards, node) {
+		if (!guard->capture || !same_device(guard, intf))
+			continue;
+		guard->allowed |= guard->intf->authorized;
+		guard->intf->authorized = guard->allowed;
+		if (!guard->opener)
+			guard->opener = intf;
+	}
+unlock:
+	mutex_unlock(&lock);
+}
+
+/* @bound: else the driver did not want it. */
+static void on_bind_end(const struct usb_interface *intf, bool bound)
+{
+	struct guard *guard;
+
+	mutex_lock(&lock);
+	/* What usbfs was lent it may have again. */
+	if (is_usbfs(intf->dev.driver))
+		goto unlock;
+	list_for_each_entry (guard, &guards, node) {
+		if (!same_device(guard, intf))
+			continue;
+		if (guard->intf == intf && bound) {
+			guard->driver = intf->dev.driver;
+			guard->parked = false;
+		}
+		/* A claim inside of another interface's probe ends before it. */
+		if (!guard->opener || guard->opener == intf)
+			close(guard);
+	}
+unlock:
+	mutex_unlock(&lock);
+}
+
+static void on_unbound(const struct usb_interface *intf)
+{
+	struct guard *guard;
+
+	mutex_lock(&lock);
+	guard = find(intf);
+	if (guard && guard->capture && current_work() != &settle_work.work) {
+		if (guard->lent)
+			guard->lent = false;
+		else if (ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN))
+			guard->parked = true;
+		else
+			lose(guard);
+	}
+	mutex_unlock(&lock);
+}
+
+/* Binding and addition hold the lock of the USB device. */
+static int on_event(struct notifier_block *nb, unsigned long event, void *data)
+{
+	struct device *dev = data;
+	struct usb_interface *intf;
+
+	if (is_device(dev) && event == BUS_NOTIFY_DEL_DEVICE)
+		forget(dev);
+	if (!is_interface(dev))
+		return NOTIFY_OK;
+	intf = to_usb_interface(dev);
+	switch (event) {
+	case BUS_NOTIFY_ADD_DEVICE:
+		adopt_all(interface_to_usbdev(intf));
+		break;
+	case BUS_NOTIFY_DEL_DEVICE:
+		forget(dev);
+		break;
+	case BUS_NOTIFY_BIND_DRIVER:
+		on_bind(intf);
+		break;
+	case BUS_NOTIFY_BOUND_DRIVER:
+		on_bind_end(intf, true);
+		break;
+	case BUS_NOTIFY_DRIVER_NOT_BOUND:
+		on_bind_end(intf, false);
+		break;
+	case BUS_NOTIFY_UNBIND_DRIVER:
+		mark_feeders(intf);
+		break;
+	case BUS_NOTIFY_UNBOUND_DRIVER:
+		on_unbound(intf);
+		break;
+	}
+	return NOTIFY_OK;
+}
+
+static struct notifier_block notifier = {
+	.notifier_call = on_event,
+};
+
+/* ---- the worker ------------------------------------------------------------------------------------------------ */
+
+/* Has no driver, and nobody who may do so wanted that? */
+static bool is_orphan(struct usb_interface *intf)
+{
+	struct guard *guard;
+	bool orphan;
+
+	if (!device_is_registered(&intf->dev) || intf->dev.driver)
+		return false;
+	mutex_lock(&lock);
+	guard = find(intf);
+	orphan = guard && guard->capture && !guard->parked;
+	mutex_unlock(&lock);
+	return orphan;
+}
+
+static void attach_orphans(struct usb_device *udev)
+{
+	struct usb_interface *intf;
+	int i;
+
+	device_lock_assert(&udev->dev);
+	for (i = 0; udev->actconfig && i < udev->actconfig->desc.bNumInterfaces; i++) {
+		intf = udev->actconfig->interface[i];
+		if (intf && is_orphan(intf) && device_attach(&intf->dev) < 0)
+			pr_warn_ratelimited("callgate: %s could not be attached again\n",
+					    dev_name(&intf->dev));
+	}
+}
+
+/* All of them before anything is attached: a probe wants all of its function's interfaces. */
+static void take_from_usbfs(struct usb_device *udev)
+{
+	struct usb_interface *intf;
+	struct guard *guard;
+	bool lost;
+	int i;
+
+	device_lock_assert(&udev->dev);
+	for (i = 0; udev->actconfig && i < udev->actconfig->desc.bNumInterfaces; i++) {
+		intf = udev->actconfig->interface[i];
+		if (!intf || !is_usbfs(intf->dev.driver))
+			continue;
+		mutex_lock(&lock);
+		guard = find(intf);
+		lost = guard && guard->lost;
+		if (lost)
+			guard->lost = false;
+		mutex_unlock(&lock);
+		if (!lost)
+			continue;
+		pr_warn_ratelimited("callgate: %s: taken from usbfs\n", dev_name(&intf->dev));
+		usb_driver_release_interface(to_usb_driver(intf->dev.driver), intf);
+	}
+}
+
+static void release_from(struct usb_device *udev, const struct device_driver *driver)
+{
+	struct usb_interface *intf;
+	int i;
+
+	device_lock_assert(&udev->dev);
+	for (i = 0; udev->actconfig && i < udev->actconfig->desc.bNumInterfaces; i++) {
+		intf = udev->actconfig->interface[i];
+		if (intf && intf->dev.driver == driver)
+			usb_driver_release_interface(to_usb_driver(intf->dev.driver), intf);
+	}
+}
+
+/* Ends that @intf is lost, whatever comes of it. */
+static void restore(struct usb_interface *intf)
+{
+	struct usb_device *udev = interface_to_usbdev(intf);
+	const struct device_driver *driver = NULL;
+	struct guard *guard;
+
+	usb_lock_device(udev);
+	if (udev->state != USB_STATE_NOTATTACHED)
+		take_from_usbfs(udev);
+	mutex_lock(&lock);
+	guard = find(intf);
+	if (guard) {
+		guard->lost = false;
+		driver = guard->driver;
+	}
+	mutex_unlock(&lock);
+	if (!guard || udev->state == USB_STATE_NOTATTACHED)
+		goto unlock;
+
+	attach_orphans(udev);
+	/*
+	 * A streaming interface matches no driver by itself. The one that had it
+	 * must probe its control interface again.
+	 */
+	if (driver && is_orphan(intf)) {
+		release_from(udev, driver);
+		attach_orphans(udev);
+	}
+unlock:
+	usb_unlock_device(udev);
+}
+
+/* The next that was lost, referenced. */
+static struct usb_interface *next_lost(void)
+{
+	struct usb_interface *intf = NULL;
+	struct guard *guard;
+
+	mutex_lock(&lock);
+	list_for_each_entry (guard, &guards, node) {
+		if (guard->lost) {
+			intf = guard->intf;
+			get_device(&intf->dev);
+			break;
+		}
+	}
+	mutex_unlock(&lock);
+	return intf;
+}
+
+static void settle(struct work_struct *work)
+{
+	struct usb_interface *intf;
+
+	while ((intf = next_lost())) {
+		restore(intf);
+		put_device(&intf->dev);
+	}
+}
+
+/* ---- from beginning to end ------------------------------------------------------------------------------------- */
+
+static int no_probe(struct usb_interface *intf, const struct usb_device_id *id)
+{
+	return -ENODEV;
+}
+
+static void no_disconnect(struct usb_interface *intf)
+{
+}
+
+static const struct usb_device_id no_ids[] = { {} };
+
+/* Registered for a moment: usb_bus_type is not exported, but every driver points to it. */
+static struct usb_driver finder = {
+	.name = "callgate",
+	.probe = no_probe,
+	.disconnect = no_disconnect,
+	.id_table = no_ids,
+	.no_dynamic_id = 1,
+};
+
+static int find_bus(void)
+{
+	int err = usb_register(&finder);
+
+	if (err)
+		return err;
+#ifdef CALLGATE_HAVE_USB_DRVWRAP
+	usb_bus = finder.drvwrap.driver.bus;
+#else
+	usb_bus = finder.driver.bus;
+#endif
+	usb_deregister(&finder);
+	return 0;
+}
+
+static int add_present(struct usb_device *udev, void *unused)
+{
+	usb_lock_device(udev);
+	adopt_all(udev);
+	usb_unlock_device(udev);
+	return 0;
+}
+
+int callgate_usb_init(void)
+{
+	int err;
+
+	err = find_bus();
+	if (err)
+		return err;
+	/* Who arrives between the two is adopted twice, which is once. */
+	err = bus_register_notifier(usb_bus, &notifier);
+	if (err) {
+		usb_bus = NULL;
+		return err;
+	}
+	usb_for_each_dev(NULL, add_present);
+	/* What usbfs holds is taken away before anybody is told that the gate is shut. */
+	flush_delayed_work(&settle_work);
+	return 0;
+}
+
+void callgate_usb_detach(void)
+{
+	struct guard *guard, *next;
+	struct usb_device *udev;
+	LIST_HEAD(gone);
+
+	if (!usb_bus)
+		return;
+	bus_unregister_notifier(usb_bus, &notifier);
+	cancel_delayed_work_sync(&settle_work);
+	disown(NULL, &gone);
+	list_for_each_entry_safe (guard, next, &gone, node) {
+		udev = interface_to_usbdev(guard->intf);
+		usb_lock_device(udev);
+		if (guard->capture && guard->allowed)
+			guard->intf->authorized = 1;
+		usb_unlock_device(udev);
+		put_device(&guard->intf->dev);
+		kfree(guard);
+	}
+	usb_bus = NULL;
+}
