@@ -1,0 +1,578 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Raw USB: an ordinary user, who may write to the device's node, tries to read
+ * the camera past its driver. Each denial's twin is the same read where the
+ * administrator allowed it, or where the gate is out.
+ *
+ * Also to be run without the module: then only the twin that needs none runs.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/usbdevice_fs.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "camera.h"
+#include "gate.h"
+#include "harness.h"
+#include "usbip.h"
+#include "v4l2_fixture.h"
+
+#define USER	 1000
+#define STREAM	 1 /* the camera's streaming interface */
+#define UVCVIDEO "uvcvideo"
+#define SOUND	 "snd-usb-audio"
+
+/* Errors by which usbfs says that the interface is not to be had; the worker may have bound the driver again by then. */
+static bool refused(long r)
+{
+	return r == -ENODEV || r == -EBUSY;
+}
+
+/* ---- what the user does ---------------------------------------------------------------------------------------- */
+
+static int node_fd;
+
+static long control(unsigned long command, void *argument)
+{
+	int r = ioctl(node_fd, command, argument);
+
+	return r < 0 ? -errno : r;
+}
+
+static long claim(unsigned int interface)
+{
+	return control(USBDEVFS_CLAIMINTERFACE, &interface);
+}
+
+static long detach(int interface)
+{
+	struct usbdevfs_ioctl command = { .ifno = interface, .ioctl_code = USBDEVFS_DISCONNECT };
+
+	return control(USBDEVFS_IOCTL, &command);
+}
+
+/* In one call, under the device's lock: nobody can come between. */
+static long detach_claim(unsigned int interface)
+{
+	struct usbdevfs_disconnect_claim command = { .interface = interface };
+
+	return control(USBDEVFS_DISCONNECT_CLAIM, &command);
+}
+
+/* 1 if the pattern came, 0 if something else. Claims by itself if it must. */
+static long read_bulk(void)
+{
+	static char data[USBIP_FRAME_SIZE + 512];
+	struct usbdevfs_bulktransfer transfer = {
+		.ep = USBIP_ENDPOINT, .len = sizeof(data), .timeout = 3000, .data = data
+	};
+	long n = control(USBDEVFS_BULK, &transfer);
+
+	return n < 0 ? n : usbip_is_pattern(data, n);
+}
+
+static long submit(unsigned char type, unsigned char endpoint)
+{
+	static struct {
+		struct usbdevfs_urb urb;
+		struct usbdevfs_iso_packet_desc packet;
+	} request;
+	static char data[512];
+
+	request.urb = (struct usbdevfs_urb){ .type = type,
+					     .endpoint = endpoint,
+					     .buffer = data,
+					     .buffer_length = 96,
+					     .number_of_packets = type == USBDEVFS_URB_TYPE_ISO };
+	request.packet.length = 96;
+	return control(USBDEVFS_SUBMITURB, &request.urb);
+}
+
+static long set_interface(unsigned int interface, unsigned int setting)
+{
+	struct usbdevfs_setinterface command = { interface, setting };
+
+	return control(USBDEVFS_SETINTERFACE, &command);
+}
+
+/* A class request to the streaming interface: what is being filmed, and how. */
+static long get_probe(void)
+{
+	unsigned char data[34];
+	struct usbdevfs_ctrltransfer transfer = { .bRequestType = 0xa1,
+						  .bRequest = 0x81,
+						  .wValue = 0x0100,
+						  .wIndex = STREAM,
+						  .wLength = sizeof(data),
+						  .timeout = 1000,
+						  .data = data };
+
+	return control(USBDEVFS_CONTROL, &transfer);
+}
+
+static long clear_halt(void)
+{
+	unsigned int endpoint = USBIP_ENDPOINT;
+
+	return control(USBDEVFS_CLEAR_HALT, &endpoint);
+}
+
+static long detach_claim_camera(void)
+{
+	return detach_claim(STREAM);
+}
+
+static long detach_claim_control(void)
+{
+	return detach_claim(0);
+}
+
+static long detach_camera(void)
+{
+	long r = detach(0);
+
+	/* Its driver may have let go of this one by itself. */
+	detach(STREAM);
+	return r;
+}
+
+static long detach_stream(void)
+{
+	return detach(STREAM);
+}
+
+static long claim_camera(void)
+{
+	return claim(STREAM);
+}
+
+static long claim_and_read(void)
+{
+	return claim(STREAM) ?: read_bulk();
+}
+
+static long detach_and_read(void)
+{
+	detach_camera();
+	return claim_and_read();
+}
+
+static long submit_bulk(void)
+{
+	return submit(USBDEVFS_URB_TYPE_BULK, USBIP_ENDPOINT);
+}
+
+static long set_camera_interface(void)
+{
+	return set_interface(STREAM, 0);
+}
+
+static long detach_claim_microphone(void)
+{
+	return detach_claim(3);
+}
+
+static long submit_iso(void)
+{
+	return submit(USBDEVFS_URB_TYPE_ISO, 0x82);
+}
+
+static long reset(void)
+{
+	return control(USBDEVFS_RESET, NULL);
+}
+
+/* 1 as soon as one attempt succeeds; 0 if none does for a second. */
+static long detach_again_and_again(void)
+{
+	uint64_t until = harness_now() + 1000000000ull;
+
+	while (harness_now() < until) {
+		if (detach_claim(STREAM) >= 0 || detach_claim(0) >= 0)
+			return 1;
+		detach(0);
+		if (claim(STREAM) >= 0 || claim(0) >= 0 || read_bulk() >= 0)
+			return 1;
+	}
+	return 0;
+}
+
+/* New interfaces: their driver has not been bound yet when they appear. */
+static long change_configuration(void)
+{
+	int none = -1, one = 1;
+	long r;
+
+	do {
+		detach_camera();
+		r = control(USBDEVFS_SETCONFIGURATION, &none);
+	} while (r == -EBUSY);
+	if (r)
+		return r;
+	r = control(USBDEVFS_SETCONFIGURATION, &one);
+	if (r)
+		return r;
+	return detach_claim(STREAM);
+}
+
+/* Runs @act as an ordinary user with the node open. */
+static long as_user(const struct usbip *dev, long (*act)(void))
+{
+	int fds[2], status;
+	long r = -EPIPE;
+	pid_t pid;
+
+	ASSERT(pipe(fds) == 0);
+	pid = fork();
+	if (pid == 0) {
+		if (setgroups(0, NULL) || setresgid(USER, USER, USER) ||
+		    setresuid(USER, USER, USER))
+			_exit(9);
+		node_fd = open(dev->node, O_RDWR | O_CLOEXEC);
+		r = node_fd < 0 ? -errno : act();
+		if (write(fds[1], &r, sizeof(r)) != sizeof(r))
+			_exit(9);
+		_exit(0);
+	}
+	close(fds[1]);
+	if (read(fds[0], &r, sizeof(r)) != sizeof(r))
+		harness_fail(__FILE__, __LINE__, "the user's process ended");
+	close(fds[0]);
+	waitpid(pid, &status, 0);
+	return r;
+}
+
+/* ---- the tests' ground ----------------------------------------------------------------------------------------- */
+
+static bool gate_is_loaded(void)
+{
+	struct gate *gate = gate_open();
+
+	gate_close(gate);
+	return gate;
+}
+
+static void need_gate(void)
+{
+	if (!gate_is_loaded())
+		harness_skip("the module is not loaded");
+}
+
+static struct usbip *plug(unsigned int functions)
+{
+	struct usbip *dev;
+
+	if (system("modprobe -a uvcvideo snd-usb-audio"))
+		harness_skip("no uvcvideo or snd-usb-audio");
+	dev = usbip_plug(functions);
+	ASSERT(dev);
+	if (functions & USBIP_CAMERA)
+		ASSERT(usbip_wait_driver(dev, STREAM, UVCVIDEO));
+	if (functions & USBIP_MICROPHONE)
+		ASSERT(usbip_wait_driver(dev, 3, SOUND));
+	return dev;
+}
+
+/* Whatever was done to it: its driver comes back, and a granted user sees what it films. */
+static void expect_working(const struct usbip *dev)
+{
+	struct gate *gate = gate_open_bound();
+	struct app *app;
+	char node[64];
+
+	EXPECT(usbip_wait_driver(dev, 0, UVCVIDEO));
+	EXPECT(usbip_wait_driver(dev, STREAM, UVCVIDEO));
+	ASSERT(usbip_video(dev, node, sizeof(node)));
+	app = app_start(node, USER);
+	ASSERT_EQ(app_call(app, APP_OPEN, O_NONBLOCK), 0);
+	EXPECT_EQ(app_call(app, APP_REQBUFS, 4), -EACCES);
+	ASSERT_EQ(app_call(app, APP_FLAGS, 0), 0);
+	ASSERT_EQ(gate_allow(gate, app->pid, 1, CALLGATE_KIND_CAMERA, 9900), 0);
+	EXPECT_EQ(app_stream(app), 0);
+	EXPECT_EQ(app_frames(app, 3), 0);
+	app_end(app);
+	gate_close(gate);
+}
+
+/* Its driver may have let go of it with the other one. */
+static void root_unbinds(const struct usbip *dev, int interface)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s:1.%d", dev->name, interface);
+	if (*usbip_driver(dev, interface))
+		EXPECT_EQ(usbip_write(dev, interface, "driver/unbind", name), 0);
+	EXPECT(!*usbip_driver(dev, interface));
+}
+
+/* ---- the tests ------------------------------------------------------------------------------------------------- */
+
+TEST(allow_raw_read_without_gate)
+{
+	bool loaded = gate_is_loaded();
+	struct usbip *dev;
+
+	if (loaded)
+		ASSERT_EQ(unload(), 0);
+	dev = plug(USBIP_CAMERA);
+	EXPECT_EQ(as_user(dev, detach_and_read), 1);
+	usbip_unplug(dev);
+	if (loaded)
+		ASSERT_EQ(load(), 0);
+}
+
+TEST(allow_raw_read_where_root_authorized_it)
+{
+	struct usbip *dev;
+
+	need_gate();
+	dev = plug(USBIP_CAMERA);
+	root_unbinds(dev, 0);
+	root_unbinds(dev, STREAM);
+	EXPECT_EQ(as_user(dev, claim_and_read), -ENODEV);
+	EXPECT_EQ(usbip_write(dev, STREAM, "authorized", "1"), 0);
+	EXPECT_EQ(as_user(dev, claim_and_read), 1);
+	EXPECT_EQ(usbip_write(dev, STREAM, "authorized", "0"), 0);
+	EXPECT_EQ(as_user(dev, claim_and_read), -ENODEV);
+}
+
+/* The worker's return is not to be waited for: root unbound it, so it stays away. */
+TEST(deny_every_way_to_an_endpoint)
+{
+	struct usbip *dev;
+
+	need_gate();
+	dev = plug(USBIP_CAMERA);
+	root_unbinds(dev, 0);
+	root_unbinds(dev, STREAM);
+	EXPECT_EQ(as_user(dev, claim_camera), -ENODEV);
+	EXPECT_EQ(as_user(dev, detach_claim_camera), -ENODEV);
+	EXPECT_EQ(as_user(dev, detach_claim_control), -ENODEV);
+	EXPECT_EQ(as_user(dev, read_bulk), -ENODEV);
+	EXPECT_EQ(as_user(dev, submit_bulk), -ENODEV);
+	EXPECT_EQ(as_user(dev, get_probe), -ENODEV);
+	EXPECT_EQ(as_user(dev, clear_halt), -ENODEV);
+	EXPECT_EQ(as_user(dev, set_camera_interface), -ENODEV);
+	EXPECT_EQ(dev->shared->frames, 0);
+
+	/* The same calls where the interface may be had. */
+	EXPECT_EQ(usbip_write(dev, STREAM, "authorized", "1"), 0);
+	EXPECT_EQ(as_user(dev, claim_camera), 0);
+	EXPECT_EQ(as_user(dev, detach_claim_camera), 0);
+	EXPECT_EQ(as_user(dev, read_bulk), 1);
+	EXPECT_EQ(as_user(dev, submit_bulk), 0);
+	EXPECT_EQ(as_user(dev, get_probe), 34);
+	EXPECT_EQ(as_user(dev, clear_halt), 0);
+	EXPECT_EQ(as_user(dev, set_camera_interface), 0);
+}
+
+TEST(deny_detach_and_claim)
+{
+	struct usbip *dev;
+
+	need_gate();
+	dev = plug(USBIP_CAMERA);
+	EXPECT_EQ(as_user(dev, detach_claim_camera), -ENODEV);
+	expect_working(dev);
+	EXPECT_EQ(as_user(dev, detach_claim_control), -ENODEV);
+	expect_working(dev);
+	EXPECT(refused(as_user(dev, detach_and_read)));
+	expect_working(dev);
+}
+
+TEST(attach_again_after_control_was_detached)
+{
+	struct usbip *dev;
+
+	need_gate();
+	dev = plug(USBIP_CAMERA);
+	EXPECT_EQ(as_user(dev, detach_camera), 0);
+	expect_working(dev);
+}
+
+/* Alone it matches no driver. */
+TEST(attach_again_after_stream_was_detached)
+{
+	struct usbip *dev;
+
+	need_gate();
+	dev = plug(USBIP_CAMERA);
+	EXPECT_EQ(as_user(dev, detach_stream), 0);
+	expect_working(dev);
+}
+
+/* The old camera holds its streaming interface until its last file is closed. */
+TEST(attach_again_after_the_last_file_is_closed)
+{
+	struct usbip *dev;
+	struct app *app;
+	char node[64];
+
+	need_gate();
+	dev = plug(USBIP_CAMERA);
+	ASSERT(usbip_video(dev, node, sizeof(node)));
+	app = app_start(node, USER);
+	ASSERT_EQ(app_call(app, APP_OPEN, O_NONBLOCK), 0);
+	EXPECT_EQ(as_user(dev, detach_camera), 0);
+	EXPECT(refused(as_user(dev, claim_and_read)));
+	ASSERT_EQ(app_call(app, APP_CLOSE, 0), 0);
+	expect_working(dev);
+}
+
+TEST(deny_detaching_in_a_loop)
+{
+	struct usbip *dev;
+
+	need_gate();
+	dev = plug(USBIP_CAMERA | USBIP_MICROPHONE);
+	EXPECT_EQ(as_user(dev, detach_again_and_again), 0);
+	expect_working(dev);
+}
+
+TEST(deny_after_reset_and_after_another_plug)
+{
+	struct usbip *dev;
+
+	need_gate();
+	dev = plug(USBIP_CAMERA);
+	EXPECT_EQ(as_user(dev, reset), 0);
+	EXPECT_EQ(as_user(dev, detach_claim_camera), -ENODEV);
+	expect_working(dev);
+	EXPECT(usbip_unplug(dev));
+	dev = plug(USBIP_CAMERA);
+	EXPECT_EQ(as_user(dev, detach_claim_camera), -ENODEV);
+	expect_working(dev);
+}
+
+TEST(deny_after_another_configuration)
+{
+	struct usbip *dev;
+
+	need_gate();
+	dev = plug(USBIP_CAMERA);
+	EXPECT_EQ(as_user(dev, change_configuration), -ENODEV);
+	expect_working(dev);
+}
+
+TEST(deny_where_no_driver_was_ever_bound)
+{
+	struct usbip *dev;
+
+	need_gate();
+	if (system("modprobe -r uvcvideo snd-usb-audio"))
+		harness_skip("uvcvideo is in use");
+	dev = usbip_plug(USBIP_CAMERA | USBIP_MICROPHONE);
+	ASSERT(dev);
+	EXPECT(!*usbip_driver(dev, 0) && !*usbip_driver(dev, STREAM));
+	EXPECT_EQ(as_user(dev, claim_and_read), -ENODEV);
+	EXPECT_EQ(as_user(dev, submit_iso), -ENODEV);
+	EXPECT_EQ(system("modprobe -a uvcvideo snd-usb-audio"), 0);
+	expect_working(dev);
+}
+
+/* What is open here is said in kmod/usb.c: the time before its driver is loaded. */
+TEST(deny_a_vendors_class_that_has_a_driver)
+{
+	struct usbip *dev;
+
+	need_gate();
+	dev = plug(USBIP_CAMERA | USBIP_VENDOR);
+	EXPECT_EQ(as_user(dev, detach_claim_camera), -ENODEV);
+	expect_working(dev);
+	EXPECT_EQ(as_user(dev, detach_claim_control), -ENODEV);
+	expect_working(dev);
+}
+
+TEST(deny_a_microphone)
+{
+	struct usbip *dev;
+	char node[64];
+
+	need_gate();
+	dev = plug(USBIP_CAMERA | USBIP_MICROPHONE);
+	ASSERT(usbip_sound(dev, node, sizeof(node)));
+	EXPECT_EQ(as_user(dev, detach_claim_microphone), -ENODEV);
+	EXPECT(refused(as_user(dev, submit_iso)));
+	EXPECT(usbip_wait_driver(dev, 2, SOUND));
+	EXPECT(usbip_wait_driver(dev, 3, SOUND));
+	EXPECT(usbip_sound(dev, node, sizeof(node)));
+	root_unbinds(dev, 2);
+	root_unbinds(dev, 3);
+	EXPECT_EQ(as_user(dev, submit_iso), -ENODEV);
+	EXPECT_EQ(usbip_write(dev, 3, "authorized", "1"), 0);
+	/* The silent setting has no such endpoint: another error, after the claim. */
+	EXPECT_EQ(as_user(dev, submit_iso), -ENOENT);
+}
+
+/* An administrator who wants the interface for nobody keeps that. */
+TEST(keep_an_interface_that_root_deauthorized)
+{
+	struct usbip *dev;
+
+	need_gate();
+	dev = plug(USBIP_CAMERA);
+	EXPECT(usbip_unplug(dev));
+	EXPECT_EQ(system("for i in /sys/bus/usb/devices/usb*; do"
+			 " echo 0 >$i/interface_authorized_default; done"),
+		  0);
+	dev = usbip_plug(USBIP_CAMERA);
+	ASSERT(dev);
+	EXPECT_EQ(system("for i in /sys/bus/usb/devices/usb*; do"
+			 " echo 1 >$i/interface_authorized_default; done"),
+		  0);
+	EXPECT_EQ(system("modprobe -r uvcvideo && modprobe uvcvideo"), 0);
+	EXPECT(!*usbip_driver(dev, 0) && !*usbip_driver(dev, STREAM));
+}
+
+/* Last: it takes the module out, and puts it back. */
+TEST(deny_what_was_claimed_before_load)
+{
+	struct usbip *dev;
+	int to[2], from[2];
+	long r = 0;
+	pid_t pid;
+
+	need_gate();
+	ASSERT_EQ(unload(), 0);
+	dev = plug(USBIP_CAMERA);
+	ASSERT(pipe(to) == 0 && pipe(from) == 0);
+	pid = fork();
+	if (pid == 0) {
+		if (setgroups(0, NULL) || setresgid(USER, USER, USER) ||
+		    setresuid(USER, USER, USER))
+			_exit(9);
+		node_fd = open(dev->node, O_RDWR | O_CLOEXEC);
+		detach_camera();
+		r = claim(0) ?: claim_and_read();
+		while (write(from[1], &r, sizeof(r)) == sizeof(r) && read(to[0], &r, 1) == 1)
+			r = read_bulk();
+		_exit(0);
+	}
+	ASSERT(read(from[0], &r, sizeof(r)) == sizeof(r));
+	EXPECT_EQ(r, 1);
+	ASSERT_EQ(load(), 0);
+	ASSERT(write(to[1], "", 1) == 1 && read(from[0], &r, sizeof(r)) == sizeof(r));
+	EXPECT(refused(r));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	expect_working(dev);
+
+	/* And what is given back at unload can be had again. */
+	ASSERT_EQ(unload(), 0);
+	EXPECT_EQ(as_user(dev, detach_and_read), 1);
+	EXPECT(usbip_unplug(dev));
+	ASSERT_EQ(load(), 0);
+}
+
+int main(int argc, char **argv)
+{
+	app_main(argc, argv);
+	return harness_main(argc, argv);
+}

@@ -1,0 +1,735 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The device's side of the USB/IP protocol, over a socket pair.
+ *
+ * Owns a process that answers the host controller: descriptors, the few class
+ * requests that uvcvideo and snd-usb-audio make, and frames and samples at their
+ * pace as long as the host asks for them. Knows nothing of the gate. Called by
+ * the USB tests.
+ */
+#include "usbip.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+#define CMD_SUBMIT 1
+#define CMD_UNLINK 2
+#define RET_SUBMIT 3
+#define RET_UNLINK 4
+
+#define SPEED_HIGH 3
+#define PORTS	   8
+
+#define AUDIO_EP	     2
+#define PACKETS		     64
+#define PENDING		     32
+#define FRAME_MS	     33
+#define UVC_HEADER	     2
+#define VIDEO_PACKET	     (UVC_HEADER + USBIP_FRAME_SIZE)
+#define LE16(x)		     ((x)&0xff), (((x) >> 8) & 0xff)
+#define LE32(x)		     LE16((x)&0xffff), LE16(((x) >> 16) & 0xffff)
+#define FRAME_INTERVAL_100NS 333333
+#define SYSFS		     "/sys/bus/usb/devices/"
+
+/* All fields are big-endian on the wire. */
+struct header {
+	uint32_t command, seqnum, devid, direction, ep;
+	union {
+		struct {
+			uint32_t flags, length, start_frame, packets, interval;
+			uint8_t setup[8];
+		} submit;
+		struct {
+			uint32_t status, length, start_frame, packets, errors, pad[2];
+		} ret;
+		struct {
+			uint32_t seqnum, pad[6];
+		} unlink;
+	};
+};
+
+_Static_assert(sizeof(struct header) == 48, "the header of USB/IP has 48 bytes");
+
+struct packet {
+	uint32_t offset, length, actual, status;
+};
+
+/* A transfer that the host has asked for and that waits for its time. */
+struct pending {
+	uint32_t seqnum;
+	uint32_t length;
+	uint32_t count;
+	struct packet packets[PACKETS];
+};
+
+struct queue {
+	struct pending list[PENDING];
+	int count;
+	uint64_t next;
+};
+
+struct peer {
+	int sock;
+	unsigned int functions;
+	struct usbip_shared *shared;
+	char serial[16];
+	uint8_t configuration;
+	uint8_t brightness;
+	uint8_t probe[34];
+	uint8_t fid;
+	struct queue video, audio;
+	uint64_t samples;
+};
+
+/* ---- descriptors ----------------------------------------------------------------------------------------------- */
+
+/* clang-format off */
+static const uint8_t camera_descriptors[] = {
+	/* association; control interface */
+	8, 11, 0, 2, 0x0e, 3, 0, 0,
+	9, 4, 0, 0, 0, 0x0e, 1, 0, 0,
+	/* header, camera terminal, processing unit with a brightness, output terminal */
+	13, 0x24, 1, LE16(0x0110), LE16(13 + 18 + 12 + 9), LE32(1000000), 1, 1,
+	18, 0x24, 2, 1, LE16(0x0201), 0, 0, LE16(0), LE16(0), LE16(0), 3, 0, 0, 0,
+	12, 0x24, 5, 2, 1, LE16(0), 2, 1, 0, 0, 0,
+	9, 0x24, 3, 3, LE16(0x0101), 0, 2, 0,
+	/* streaming interface: header, format YUY2, frame, colours, bulk endpoint */
+	9, 4, 1, 0, 1, 0x0e, 2, 0, 0,
+	14, 0x24, 1, 1, LE16(14 + 27 + 30 + 6), USBIP_ENDPOINT, 0, 3, 0, 0, 0, 1, 0,
+	27, 0x24, 4, 1, 1, 'Y', 'U', 'Y', '2', 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71,
+	16, 1, 0, 0, 0, 0,
+	30, 0x24, 5, 1, 0, LE16(USBIP_WIDTH), LE16(USBIP_HEIGHT), LE32(USBIP_FRAME_SIZE * 8 * 30),
+	LE32(USBIP_FRAME_SIZE * 8 * 30), LE32(USBIP_FRAME_SIZE), LE32(FRAME_INTERVAL_100NS), 1,
+	LE32(FRAME_INTERVAL_100NS),
+	6, 0x24, 13, 1, 1, 4,
+	7, 5, USBIP_ENDPOINT, 2, LE16(512), 0,
+};
+
+static const uint8_t microphone_descriptors[] = {
+	/* association; control interface: header, microphone, output terminal */
+	8, 11, 2, 2, 1, 1, 0, 0,
+	9, 4, 2, 0, 0, 1, 1, 0, 0,
+	9, 0x24, 1, LE16(0x0100), LE16(9 + 12 + 9), 1, 3,
+	12, 0x24, 2, 1, LE16(0x0201), 0, 1, LE16(0), 0, 0,
+	9, 0x24, 3, 2, LE16(0x0101), 0, 1, 0,
+	/* streaming interface: silent setting; 48000 samples a second of 16 bit, in packets of a millisecond */
+	9, 4, 3, 0, 0, 1, 2, 0, 0,
+	9, 4, 3, 1, 1, 1, 2, 0, 0,
+	7, 0x24, 1, 2, 1, LE16(1),
+	11, 0x24, 2, 1, 1, 2, 16, 1, 0x80, 0xbb, 0,
+	9, 5, 0x80 | AUDIO_EP, 5, LE16(100), 4, 0, 0,
+	7, 0x25, 1, 0, 0, LE16(0),
+};
+/* clang-format on */
+
+/* The class of a camera's interfaces, and of their association, where it is a vendor's. */
+static void make_vendor(uint8_t *data, size_t size)
+{
+	size_t at;
+
+	for (at = 0; at < size; at += data[at]) {
+		if (data[at + 1] == 4)
+			data[at + 5] = 0xff;
+		if (data[at + 1] == 11)
+			data[at + 4] = 0xff;
+	}
+}
+
+static size_t get_configuration(const struct peer *p, uint8_t *out)
+{
+	size_t size = 9;
+	int count = 0;
+
+	if (p->functions & USBIP_CAMERA) {
+		memcpy(out + size, camera_descriptors, sizeof(camera_descriptors));
+		if (p->functions & USBIP_VENDOR)
+			make_vendor(out + size, sizeof(camera_descriptors));
+		size += sizeof(camera_descriptors);
+		count += 2;
+	}
+	if (p->functions & USBIP_MICROPHONE) {
+		memcpy(out + size, microphone_descriptors, sizeof(microphone_descriptors));
+		size += sizeof(microphone_descriptors);
+		count += 2;
+	}
+	memcpy(out, (uint8_t[]){ 9, 2, LE16(size), count, 1, 0, 0x80, 50 }, 9);
+	return size;
+}
+
+static size_t get_string(const struct peer *p, int index, uint8_t *out)
+{
+	const char *text = index == 3 ? p->serial : index == 2 ? "Test camera" : "Callgate";
+	size_t i, n = strlen(text);
+
+	if (index == 0) {
+		memcpy(out, (uint8_t[]){ 4, 3, LE16(0x0409) }, 4);
+		return 4;
+	}
+	out[0] = 2 + 2 * n;
+	out[1] = 3;
+	for (i = 0; i < n; i++) {
+		out[2 + 2 * i] = text[i];
+		out[3 + 2 * i] = 0;
+	}
+	return out[0];
+}
+
+static int get_descriptor(const struct peer *p, const uint8_t *setup, uint8_t *out)
+{
+	bool vendor = p->functions & USBIP_VENDOR;
+	uint16_t id[2] = { vendor ? 0x046d : 0x1209, vendor ? 0x08c1 : 0x0001 };
+
+	switch (setup[3]) {
+	case 1:
+		memcpy(out,
+		       (uint8_t[]){ 18, 1, LE16(0x0200), 0xef, 2, 1, 64, LE16(id[0]), LE16(id[1]),
+				    LE16(0x0100), 1, 2, 3, 1 },
+		       18);
+		return 18;
+	case 2:
+		return get_configuration(p, out);
+	case 3:
+		return get_string(p, setup[2], out);
+	}
+	return -EPIPE;
+}
+
+/* ---- control requests ------------------------------------------------------------------------------------------ */
+
+static int get_video(const struct peer *p, const uint8_t *setup, uint8_t *out)
+{
+	int selector = setup[3], interface = setup[4], request = setup[1];
+	bool stream = interface == 1 && (selector == 1 || selector == 2);
+	uint16_t value;
+
+	if (request == 0x86) {
+		out[0] = 3;
+		return 1;
+	}
+	if (request == 0x85) {
+		memcpy(out, (uint8_t[]){ LE16(stream ? 34 : 2) }, 2);
+		return 2;
+	}
+	if (stream) {
+		memcpy(out, p->probe, sizeof(p->probe));
+		return sizeof(p->probe);
+	}
+	if (interface != 0 || setup[5] != 2 || selector != 2)
+		return -EPIPE;
+	switch (request) {
+	case 0x81:
+		value = p->brightness;
+		break;
+	case 0x83:
+		value = 255;
+		break;
+	case 0x84:
+		value = 1;
+		break;
+	case 0x87:
+		value = 128;
+		break;
+	default:
+		value = 0;
+	}
+	memcpy(out, (uint8_t[]){ LE16(value) }, 2);
+	return 2;
+}
+
+static int control_in(const struct peer *p, const uint8_t *setup, uint8_t *out)
+{
+	if ((setup[0] & 0x60) == 0x20)
+		return (p->functions & USBIP_CAMERA) && setup[4] < 2 ? get_video(p, setup, out)
+								     : -EPIPE;
+	switch (setup[1]) {
+	case 0: /* GET_STATUS */
+		memset(out, 0, 2);
+		return 2;
+	case 6:
+		return get_descriptor(p, setup, out);
+	case 8: /* GET_CONFIGURATION */
+		out[0] = p->configuration;
+		return 1;
+	case 10: /* GET_INTERFACE */
+		out[0] = 0;
+		return 1;
+	}
+	return -EPIPE;
+}
+
+static int control_out(struct peer *p, const uint8_t *setup, const uint8_t *data, size_t size)
+{
+	if ((setup[0] & 0x60) == 0x20) {
+		/* A probe or commit chooses between one format, one frame and one interval. */
+		if (setup[4] == 1)
+			return 0;
+		if (setup[4] == 0 && setup[5] == 2 && size >= 1) {
+			p->brightness = data[0];
+			return 0;
+		}
+		return -EPIPE;
+	}
+	switch (setup[1]) {
+	case 9: /* SET_CONFIGURATION */
+		p->configuration = setup[2];
+		return 0;
+	case 1:	 /* CLEAR_FEATURE */
+	case 3:	 /* SET_FEATURE */
+	case 11: /* SET_INTERFACE */
+		return 0;
+	}
+	return -EPIPE;
+}
+
+/* ---- the wire -------------------------------------------------------------------------------------------------- */
+
+static void receive(struct peer *p, void *data, size_t size)
+{
+	if (size && recv(p->sock, data, size, MSG_WAITALL) != (ssize_t)size)
+		_exit(0);
+}
+
+static void transmit(struct peer *p, const void *data, size_t size)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < size) {
+		n = send(p->sock, (const uint8_t *)data + done, size - done, MSG_NOSIGNAL);
+		if (n <= 0)
+			_exit(0);
+		done += n;
+	}
+}
+
+static void reply(struct peer *p, uint32_t command, uint32_t seqnum, int status, uint32_t length,
+		  uint32_t packets)
+{
+	struct header h = { .command = htonl(command), .seqnum = htonl(seqnum) };
+
+	h.ret.status = htonl(status);
+	h.ret.length = htonl(length);
+	h.ret.packets = htonl(packets);
+	transmit(p, &h, sizeof(h));
+}
+
+static void fill_pattern(uint8_t *data, size_t size, uint64_t phase)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		data[i] = USBIP_PATTERN[(phase + i) % USBIP_PATTERN_SIZE];
+}
+
+static void queue_pop(struct queue *q, int index)
+{
+	memmove(&q->list[index], &q->list[index + 1], (q->count - index - 1) * sizeof(q->list[0]));
+	q->count--;
+}
+
+static void send_frame(struct peer *p)
+{
+	static uint8_t data[VIDEO_PACKET];
+	struct pending *t = &p->video.list[0];
+	uint32_t size = t->length < sizeof(data) ? t->length : sizeof(data);
+
+	p->fid ^= 1;
+	data[0] = UVC_HEADER;
+	data[1] = 0x80 | 2 | p->fid;
+	fill_pattern(data + UVC_HEADER, USBIP_FRAME_SIZE, 0);
+	reply(p, RET_SUBMIT, t->seqnum, 0, size, 0);
+	transmit(p, data, size);
+	queue_pop(&p->video, 0);
+	__atomic_add_fetch(&p->shared->frames, 1, __ATOMIC_RELAXED);
+}
+
+static void send_sound(struct peer *p)
+{
+	static uint8_t data[PACKETS * 96];
+	struct pending *t = &p->audio.list[0];
+	uint32_t i, size = 0, n;
+
+	for (i = 0; i < t->count; i++) {
+		n = ntohl(t->packets[i].length);
+		n = n < 96 ? n : 96;
+		fill_pattern(data + size, n, p->samples);
+		p->samples += n;
+		size += n;
+		t->packets[i].actual = htonl(n);
+		t->packets[i].status = 0;
+	}
+	reply(p, RET_SUBMIT, t->seqnum, 0, size, t->count);
+	transmit(p, data, size);
+	transmit(p, t->packets, t->count * sizeof(t->packets[0]));
+	queue_pop(&p->audio, 0);
+}
+
+static void on_control(struct peer *p, const struct header *h, const uint8_t *data)
+{
+	static uint8_t out[4096];
+	uint32_t length = ntohl(h->submit.length);
+	int n;
+
+	if (ntohl(h->direction)) {
+		n = control_in(p, h->submit.setup, out);
+		if (n > (int)length)
+			n = length;
+		reply(p, RET_SUBMIT, ntohl(h->seqnum), n < 0 ? n : 0, n < 0 ? 0 : n, 0);
+		if (n > 0)
+			transmit(p, out, n);
+		return;
+	}
+	n = control_out(p, h->submit.setup, data, length);
+	reply(p, RET_SUBMIT, ntohl(h->seqnum), n, n < 0 ? 0 : length, 0);
+}
+
+static void on_submit(struct peer *p, const struct header *h)
+{
+	static uint8_t data[65536];
+	uint32_t length = ntohl(h->submit.length), count = ntohl(h->submit.packets);
+	uint32_t ep = ntohl(h->ep);
+	struct pending t = { .seqnum = ntohl(h->seqnum), .length = length };
+	struct queue *q = ep == AUDIO_EP ? &p->audio : &p->video;
+
+	if (!ntohl(h->direction)) {
+		if (length > sizeof(data))
+			_exit(1);
+		receive(p, data, length);
+	}
+	if (ep == 0) {
+		on_control(p, h, data);
+		return;
+	}
+	/* Other kinds of transfers say none, or all ones. */
+	if (ep == AUDIO_EP && count <= PACKETS) {
+		t.count = count;
+		receive(p, t.packets, count * sizeof(t.packets[0]));
+	}
+	if (q->count == PENDING)
+		_exit(1);
+	if (q->count == 0 && ep == AUDIO_EP)
+		q->next = harness_now() + 1000000ull * count;
+	q->list[q->count++] = t;
+}
+
+static bool drop(struct queue *q, uint32_t seqnum)
+{
+	int i;
+
+	for (i = 0; i < q->count; i++) {
+		if (q->list[i].seqnum == seqnum) {
+			queue_pop(q, i);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void on_message(struct peer *p)
+{
+	struct header h;
+	uint32_t seqnum;
+	bool found;
+
+	receive(p, &h, sizeof(h));
+	switch (ntohl(h.command)) {
+	case CMD_SUBMIT:
+		on_submit(p, &h);
+		break;
+	case CMD_UNLINK:
+		seqnum = ntohl(h.unlink.seqnum);
+		found = drop(&p->video, seqnum) || drop(&p->audio, seqnum);
+		reply(p, RET_UNLINK, ntohl(h.seqnum), found ? -ECONNRESET : 0, 0, 0);
+		break;
+	default:
+		_exit(1);
+	}
+}
+
+static _Noreturn void peer_run(struct peer *p)
+{
+	struct pollfd pollfd = { .fd = p->sock, .events = POLLIN };
+	uint64_t now;
+
+	for (;;) {
+		if (poll(&pollfd, 1, p->video.count || p->audio.count ? 2 : 100) > 0)
+			on_message(p);
+		now = harness_now();
+		if (p->video.count && now >= p->video.next &&
+		    !__atomic_load_n(&p->shared->paused, __ATOMIC_RELAXED)) {
+			send_frame(p);
+			p->video.next = now + FRAME_MS * 1000000ull;
+		}
+		while (p->audio.count && now >= p->audio.next) {
+			send_sound(p);
+			if (p->audio.count)
+				p->audio.next += 1000000ull * p->audio.list[0].count;
+		}
+	}
+}
+
+/* ---- in the test ----------------------------------------------------------------------------------------------- */
+
+static int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static bool read_text(const char *path, char *ret_text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = read(fd, ret_text, size - 1);
+	close(fd);
+	if (n < 0)
+		return false;
+	ret_text[n] = 0;
+	ret_text[strcspn(ret_text, "\n")] = 0;
+	return true;
+}
+
+static pid_t start_peer(unsigned int functions, struct usbip_shared *shared, int sock, int other)
+{
+	struct peer *p;
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(other);
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		_exit(1);
+	p->sock = sock;
+	p->functions = functions;
+	p->shared = shared;
+	p->brightness = 128;
+	snprintf(p->serial, sizeof(p->serial), "%d", getpid());
+	memcpy(p->probe,
+	       (uint8_t[]){ LE16(0), 1, 1, LE32(FRAME_INTERVAL_100NS), LE16(0), LE16(0), LE16(0),
+			    LE16(0), LE16(0), LE32(USBIP_FRAME_SIZE), LE32(VIDEO_PACKET),
+			    LE32(1000000), 3, 0, 0, 0 },
+	       sizeof(p->probe));
+	peer_run(p);
+}
+
+/* Into the first free port; one that was pulled out lately may still be busy. */
+static bool attach(int sock)
+{
+	char text[64];
+	int port, i;
+
+	for (i = 0; i < 200; i++) {
+		for (port = 0; port < PORTS; port++) {
+			snprintf(text, sizeof(text), "%d %d %d %d", port, sock, 0x10001 + port,
+				 SPEED_HIGH);
+			if (!write_text("/sys/devices/platform/vhci_hcd.0/attach", text))
+				return true;
+		}
+		usleep(20000);
+	}
+	return false;
+}
+
+static bool find_device(void *arg)
+{
+	struct usbip *dev = arg;
+	char path[300], text[64], wanted[16];
+	int bus, number;
+	bool found = false;
+	size_t i;
+	glob_t g;
+
+	snprintf(wanted, sizeof(wanted), "%d", dev->pid);
+	if (glob(SYSFS "*/serial", 0, NULL, &g))
+		return false;
+	for (i = 0; i < g.gl_pathc && !found; i++) {
+		if (!read_text(g.gl_pathv[i], text, sizeof(text)) || strcmp(text, wanted))
+			continue;
+		g.gl_pathv[i][strlen(g.gl_pathv[i]) - strlen("/serial")] = 0;
+		snprintf(dev->name, sizeof(dev->name), "%s", g.gl_pathv[i] + strlen(SYSFS));
+		snprintf(path, sizeof(path), SYSFS "%s/busnum", dev->name);
+		if (!read_text(path, text, sizeof(text)))
+			continue;
+		bus = atoi(text);
+		snprintf(path, sizeof(path), SYSFS "%s/devnum", dev->name);
+		if (!read_text(path, text, sizeof(text)))
+			continue;
+		number = atoi(text);
+		snprintf(dev->node, sizeof(dev->node), "/dev/bus/usb/%03d/%03d", bus, number);
+		snprintf(path, sizeof(path), SYSFS "%s/bConfigurationValue", dev->name);
+		found = read_text(path, text, sizeof(text)) && atoi(text) == 1 &&
+			!chmod(dev->node, 0666);
+	}
+	globfree(&g);
+	return found;
+}
+
+static bool is_gone(void *arg)
+{
+	const struct usbip *dev = arg;
+	char path[300], text[64];
+
+	snprintf(path, sizeof(path), SYSFS "%s/serial", dev->name);
+	return !read_text(path, text, sizeof(text)) || atoi(text) != dev->pid;
+}
+
+struct usbip *usbip_plug(unsigned int functions)
+{
+	struct usbip *dev = calloc(1, sizeof(*dev));
+	int pair[2];
+	bool ok;
+
+	if (!dev || system("modprobe -a vhci_hcd") ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return NULL;
+	dev->functions = functions;
+	dev->shared = mmap(NULL, sizeof(*dev->shared), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (dev->shared == MAP_FAILED)
+		return NULL;
+	dev->pid = start_peer(functions, dev->shared, pair[1], pair[0]);
+	close(pair[1]);
+	ok = attach(pair[0]);
+	close(pair[0]);
+	if (!ok || !harness_wait(find_device, dev, 20000)) {
+		harness_note("the device does not come up");
+		usbip_pull(dev);
+		return NULL;
+	}
+	return dev;
+}
+
+void usbip_pull(struct usbip *dev)
+{
+	kill(dev->pid, SIGKILL);
+	waitpid(dev->pid, NULL, 0);
+}
+
+bool usbip_unplug(struct usbip *dev)
+{
+	bool gone;
+
+	usbip_pull(dev);
+	gone = harness_wait(is_gone, dev, 20000);
+	munmap(dev->shared, sizeof(*dev->shared));
+	free(dev);
+	return gone;
+}
+
+const char *usbip_driver(const struct usbip *dev, int interface)
+{
+	static char target[300];
+	char path[300];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), SYSFS "%s:1.%d/driver", dev->name, interface);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return "";
+	target[n] = 0;
+	return strrchr(target, '/') + 1;
+}
+
+struct wait_driver {
+	const struct usbip *dev;
+	int interface;
+	const char *driver;
+};
+
+static bool has_driver(void *arg)
+{
+	const struct wait_driver *w = arg;
+
+	return !strcmp(usbip_driver(w->dev, w->interface), w->driver);
+}
+
+bool usbip_wait_driver(const struct usbip *dev, int interface, const char *driver)
+{
+	return harness_wait(has_driver, &(struct wait_driver){ dev, interface, driver }, 10000);
+}
+
+int usbip_write(const struct usbip *dev, int interface, const char *attribute, const char *text)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), SYSFS "%s:1.%d/%s", dev->name, interface, attribute);
+	return write_text(path, text);
+}
+
+struct wait_node {
+	char pattern[200];
+	char *ret_node;
+	size_t size;
+	bool video;
+};
+
+/* Of uvcvideo's two nodes the second one is for metadata. */
+static bool has_node(void *arg)
+{
+	struct wait_node *w = arg;
+	char path[400], text[16];
+	bool found = false;
+	size_t i;
+	glob_t g;
+
+	if (glob(w->pattern, 0, NULL, &g))
+		return false;
+	for (i = 0; i < g.gl_pathc && !found; i++) {
+		snprintf(path, sizeof(path), "%s/index", g.gl_pathv[i]);
+		if (w->video && (!read_text(path, text, sizeof(text)) || atoi(text)))
+			continue;
+		snprintf(w->ret_node, w->size, "/dev/%s%s", w->video ? "" : "snd/",
+			 strrchr(g.gl_pathv[i], '/') + 1);
+		found = !chmod(w->ret_node, 0666);
+	}
+	globfree(&g);
+	return found;
+}
+
+bool usbip_video(const struct usbip *dev, char *ret_node, size_t size)
+{
+	struct wait_node w = { .ret_node = ret_node, .size = size, .video = true };
+
+	snprintf(w.pattern, sizeof(w.pattern), SYSFS "%s:1.0/video4linux/video*", dev->name);
+	return harness_wait(has_node, &w, 10000);
+}
+
+bool usbip_sound(const struct usbip *dev, char *ret_node, size_t size)
+{
+	struct wait_node w = { .ret_node = ret_node, .size = size };
+
+	snprintf(w.pattern, sizeof(w.pattern), SYSFS "%s:1.2/sound/card*/pcmC*c", dev->name);
+	return harness_wait(has_node, &w, 10000);
+}
+
+bool usbip_is_pattern(const void *data, size_t size)
+{
+	return memmem(data, size, USBIP_PATTERN, USBIP_PATTERN_SIZE) != NULL;
+}
