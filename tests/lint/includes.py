@@ -27,7 +27,7 @@ DAEMON = [
     ("crypto", ["crypto.*", "bounds.h"], ()),
     ("pure", ["policy.*", "session.*", "noise.*", "channel*", "identity.*", "record.*"], ("pure",)),
     ("stateful", ["*"], ("default",)),
-    ("edge", ["gate.*", "bus-*"], ("apart",)),
+    ("edge", ["gate*", "bus*"], ()),
     ("manager", ["manager*"], ()),
     ("main", ["main.c"], ()),
 ]
