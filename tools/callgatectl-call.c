@@ -339,8 +339,7 @@ static int on_session(sd_bus_message *m, void *userdata, sd_bus_error *unused)
 		}
 		call->gone = true;
 		call_over(call, ctl_exit_for(0, error), "%s: %s",
-			  call->incoming ? "cannot answer" : "cannot call",
-			  error->message ? error->message : error->name);
+			  call->incoming ? "cannot answer" : "cannot call", ctl_message(error));
 		return 0;
 	}
 	if (sd_bus_message_read(m, "o", &path) < 0 || !(call->path = strdup(path))) {
@@ -394,8 +393,7 @@ static int on_keys(sd_bus_message *m, void *userdata, sd_bus_error *unused)
 	if (call->over)
 		return 0;
 	if (error) {
-		call_over(call, ctl_exit_for(0, error), "no media keys: %s",
-			  error->message ? error->message : error->name);
+		call_over(call, ctl_exit_for(0, error), "no media keys: %s", ctl_message(error));
 		return 0;
 	}
 	r = sd_bus_message_read(m, "h", &fd);

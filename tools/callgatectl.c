@@ -128,18 +128,23 @@ int ctl_exit_for(int r, const sd_bus_error *error)
 	return CTL_FAILED;
 }
 
+const char *ctl_message(const sd_bus_error *error)
+{
+	return error->message && *error->message ? error->message : error->name;
+}
+
 int ctl_explain(const char *what, int r, const sd_bus_error *error)
 {
 	int code = ctl_exit_for(r, error);
 
 	if (error && error->name && !strncmp(error->name, CLIENT_ERROR, strlen(CLIENT_ERROR)))
-		ctl_complain("%s: %s", what, error->message ? error->message : error->name);
+		ctl_complain("%s: %s", what, ctl_message(error));
 	else if (code == CTL_ABSENT)
 		ctl_complain(
 			"%s: callgated does not answer; is it running? (systemctl status callgate)",
 			what);
-	else if (error && error->message)
-		ctl_complain("%s: %s", what, error->message);
+	else if (error && error->name)
+		ctl_complain("%s: %s", what, ctl_message(error));
 	else
 		ctl_complain("%s: %s", what, strerror(-r));
 	return code;

@@ -50,6 +50,8 @@ void ctl_complain(const char *format, ...) __attribute__((format(printf, 1, 2)))
 int ctl_explain(const char *what, int r, const sd_bus_error *error);
 /* The exit code for a D-Bus error alone. */
 int ctl_exit_for(int r, const sd_bus_error *error);
+/* What an error says; its name when it says nothing. */
+const char *ctl_message(const sd_bus_error *error);
 /* Connect and learn who the daemon is; explains its own failure, and the daemon's absence. */
 int ctl_connect(struct client *client);
 
