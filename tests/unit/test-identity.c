@@ -250,6 +250,11 @@ static void decoder_takes_only_what_the_encoder_gives(void **state)
 			bad[i] ^= (uint8_t)x;
 		}
 	}
+	/* The second pin with the first one's key: head 39 bytes, first pin 53. */
+	assert_int_equal(bad[39 + 53 + 1], key_2[0]);
+	bad[39 + 53 + 1] = key_1[0];
+	assert_int_equal(identity_decode(&(struct identity *){ NULL }, bad, len), -EBADMSG);
+	bad[39 + 53 + 1] = key_2[0];
 	bad[4] = 2;
 	assert_int_equal(identity_decode(&(struct identity *){ NULL }, bad, len), -EPROTONOSUPPORT);
 	bad[4] = 0;
