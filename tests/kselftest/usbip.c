@@ -41,6 +41,7 @@
 #define PENDING		     32
 #define FRAME_MS	     33
 #define UVC_HEADER	     2
+#define SOUND_PACKET	     16
 #define VIDEO_PACKET	     (UVC_HEADER + USBIP_FRAME_SIZE)
 #define LE16(x)		     ((x)&0xff), (((x) >> 8) & 0xff)
 #define LE32(x)		     LE16((x)&0xffff), LE16(((x) >> 16) & 0xffff)
@@ -128,12 +129,12 @@ static const uint8_t microphone_descriptors[] = {
 	9, 0x24, 1, LE16(0x0100), LE16(9 + 12 + 9), 1, 3,
 	12, 0x24, 2, 1, LE16(0x0201), 0, 1, LE16(0), 0, 0,
 	9, 0x24, 3, 2, LE16(0x0101), 0, 1, 0,
-	/* streaming interface: silent setting; 48000 samples a second of 16 bit, in packets of a millisecond */
+	/* streaming interface: silent setting; 8000 samples a second of 16 bit, in packets of a millisecond */
 	9, 4, 3, 0, 0, 1, 2, 0, 0,
 	9, 4, 3, 1, 1, 1, 2, 0, 0,
 	7, 0x24, 1, 2, 1, LE16(1),
-	11, 0x24, 2, 1, 1, 2, 16, 1, 0x80, 0xbb, 0,
-	9, 5, 0x80 | AUDIO_EP, 5, LE16(100), 4, 0, 0,
+	11, 0x24, 2, 1, 1, 2, 16, 1, 0x40, 0x1f, 0,
+	9, 5, 0x80 | AUDIO_EP, 5, LE16(32), 4, 0, 0,
 	7, 0x25, 1, 0, 0, LE16(0),
 };
 /* clang-format on */
@@ -361,13 +362,13 @@ static void send_frame(struct peer *p)
 
 static void send_sound(struct peer *p)
 {
-	static uint8_t data[PACKETS * 96];
+	static uint8_t data[PACKETS * SOUND_PACKET];
 	struct pending *t = &p->audio.list[0];
 	uint32_t i, size = 0, n;
 
 	for (i = 0; i < t->count; i++) {
 		n = ntohl(t->packets[i].length);
-		n = n < 96 ? n : 96;
+		n = n < SOUND_PACKET ? n : SOUND_PACKET;
 		fill_pattern(data + size, n, p->samples);
 		p->samples += n;
 		size += n;
@@ -628,8 +629,11 @@ struct usbip *usbip_plug(unsigned int functions)
 
 void usbip_pull(struct usbip *dev)
 {
+	if (dev->pulled)
+		return;
 	kill(dev->pid, SIGKILL);
 	waitpid(dev->pid, NULL, 0);
+	dev->pulled = true;
 }
 
 bool usbip_unplug(struct usbip *dev)

@@ -36,11 +36,13 @@ struct usbip_shared {
 /**
  * struct usbip - a device that is plugged in
  * @pid: its process, whose end unplugs it
+ * @pulled: its process has ended
  * @name: "5-1"
  * @node: in /dev/bus/usb, open to everybody
  */
 struct usbip {
 	pid_t pid;
+	bool pulled;
 	unsigned int functions;
 	struct usbip_shared *shared;
 	char name[32];
@@ -51,7 +53,7 @@ struct usbip {
 struct usbip *usbip_plug(unsigned int functions);
 /* Pulls it out and waits until it is gone; frees. */
 bool usbip_unplug(struct usbip *dev);
-/* Pulls it out, waits for nothing. */
+/* Pulls it out, waits for nothing; then usbip_unplug() does the rest. */
 void usbip_pull(struct usbip *dev);
 
 /* The name of the driver of an interface; "" for none. */
