@@ -223,7 +223,9 @@ static int adopt_owner(struct call *call, const struct call_request *request,
 	if (call->owner == NULL)
 		return -ENOMEM;
 	r = sd_bus_track_new(call->calls->bus, &call->track, on_owner_gone, call);
-	return r < 0 ? r : sd_bus_track_add_name(call->track, request->owner);
+	if (r >= 0)
+		r = sd_bus_track_add_name(call->track, request->owner);
+	return r < 0 ? r : 0;
 }
 
 static int fill(struct call *call, const struct call_request *request, struct refusal *refusal)

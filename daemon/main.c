@@ -114,10 +114,15 @@ bad:
 
 static int on_term(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
+	struct manager **manager = userdata;
+
+	/* Before the loop ends: the bus connection ends with it. */
+	if (*manager != NULL)
+		manager_stop(*manager);
 	return sd_event_exit(sd_event_source_get_event(source), 0);
 }
 
-static int catch_signals(sd_event *event)
+static int catch_signals(sd_event *event, struct manager **manager)
 {
 	sigset_t signals;
 	int r;
@@ -128,8 +133,8 @@ static int catch_signals(sd_event *event)
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
 		return -errno;
 	signal(SIGPIPE, SIG_IGN);
-	r = sd_event_add_signal(event, NULL, SIGTERM, on_term, NULL);
-	return r < 0 ? r : sd_event_add_signal(event, NULL, SIGINT, on_term, NULL);
+	r = sd_event_add_signal(event, NULL, SIGTERM, on_term, manager);
+	return r < 0 ? r : sd_event_add_signal(event, NULL, SIGINT, on_term, manager);
 }
 
 /* Whom to become: 0, or an error that is printed. */
@@ -200,7 +205,7 @@ static int run(const struct options *options)
 	}
 	r = sd_event_default(&event);
 	if (r >= 0)
-		r = catch_signals(event);
+		r = catch_signals(event, &manager);
 	if (r >= 0)
 		r = prepare(options, event, &manager);
 	if (r >= 0)

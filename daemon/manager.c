@@ -411,6 +411,14 @@ int manager_start(struct manager *manager, const char *state_dir)
 	return take_name(service);
 }
 
+void manager_stop(struct manager *manager)
+{
+	if (!manager->started)
+		return;
+	calls_end_all(&manager->service.calls, SESSION_END_SHUTDOWN);
+	sd_bus_flush(manager->service.bus);
+}
+
 struct manager *manager_free(struct manager *manager)
 {
 	struct service *service;
@@ -419,10 +427,9 @@ struct manager *manager_free(struct manager *manager)
 		return NULL;
 	service = &manager->service;
 	if (manager->started) {
-		calls_end_all(&service->calls, SESSION_END_SHUTDOWN);
+		manager_stop(manager);
 		while (!LIST_EMPTY(&service->confirms))
 			confirm_free(LIST_FIRST(&service->confirms));
-		sd_bus_flush(service->bus);
 		calls_deinit(&service->calls);
 		listeners_deinit(&service->listeners);
 		approvals_deinit(&service->approvals);

@@ -21,7 +21,9 @@ int manager_new(struct manager **ret_manager, sd_event *event, const struct poli
 bool manager_has_gate(const struct manager *manager);
 /* After the privileges were dropped: opens the state and the bus, and takes the name. Prints what fails. */
 int manager_start(struct manager *manager, const char *state_dir);
-/* Ends every session politely. Returns NULL. */
+/* Ends every session politely, revokes, and sends what there is to send. */
+void manager_stop(struct manager *manager);
+/* Returns NULL. */
 struct manager *manager_free(struct manager *manager);
 
 #endif
