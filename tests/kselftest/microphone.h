@@ -21,8 +21,8 @@
 enum mic_op {
 	MIC_OPEN, /* a: flags beside O_RDWR; uses @where */
 	MIC_CLOSE,
-	MIC_REFINE,  /* as a sound server that looks what there is */
-	MIC_PARAMS,  /* a: MIC_RW or MIC_MAP; with it sw_params: starts by START or by a read */
+	MIC_REFINE, /* as a sound server that looks what there is */
+	MIC_PARAMS, /* a: MIC_RW, MIC_MAP or MIC_STEREO; with it sw_params: starts by START or by a read */
 	MIC_PATIENT, /* a read wakes up only when the whole buffer is full */
 	MIC_PREPARE,
 	MIC_START,
@@ -45,9 +45,11 @@ enum mic_op {
 	MIC_TAKE,
 };
 
+/* MIC_STEREO: as MIC_RW, but two channels at 48 kHz, for hardware. */
 enum {
 	MIC_RW,
-	MIC_MAP
+	MIC_MAP,
+	MIC_STEREO
 };
 
 struct mic {
