@@ -436,6 +436,30 @@ TEST(deny_detaching_in_a_loop)
 	expect_working(dev);
 }
 
+/* The worker binds what is being pulled out. */
+TEST(unplug_while_being_detached)
+{
+	struct usbip *dev;
+	pid_t pid;
+	int i;
+
+	need_gate();
+	for (i = 0; i < 3; i++) {
+		dev = plug(USBIP_CAMERA | USBIP_MICROPHONE);
+		pid = fork();
+		if (pid == 0) {
+			EXPECT_EQ(as_user(dev, detach_again_and_again), 0);
+			_exit(0);
+		}
+		usleep(300000 + i * 17000);
+		usbip_pull(dev);
+		waitpid(pid, NULL, 0);
+		EXPECT(usbip_unplug(dev));
+	}
+	dev = plug(USBIP_CAMERA);
+	expect_working(dev);
+}
+
 TEST(deny_after_reset_and_after_another_plug)
 {
 	struct usbip *dev;
