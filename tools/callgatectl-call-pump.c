@@ -155,6 +155,8 @@ void pump_media(struct call *call, const uint8_t *data, size_t len, bool end)
 		call->held += plain_len;
 	}
 	explicit_bzero(plain, plain_len);
+	if (call->gone && !call->over)
+		call_drain(call);
 	pump_watch(call);
 }
 

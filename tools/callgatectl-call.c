@@ -30,6 +30,8 @@
 #define REFUSED_MAX    16
 /* How long a command may take to stop by itself, and again until it is killed. */
 #define STOP_USEC      2000000ull
+/* What is still under way when the other side hung up has this long between two frames. */
+#define DRAIN_USEC     1000000ull
 #define LINGER_USEC    300000ull
 #define GIVE_UP_USEC   6000000ull
 
@@ -126,7 +128,9 @@ void call_over(struct call *call, int exit, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	pump_end_output(call);
+	/* Media that was cut short by a failure does not claim to have ended in order. */
+	if (exit == CTL_OK)
+		pump_end_output(call);
 	call_say(call, "over", "%s", text);
 	end_session(call);
 	/* One that captures must stop now; one that only receives can first finish with the end of its input. */
@@ -170,6 +174,22 @@ static const struct {
 	{ "shutdown", CTL_ABSENT }, { "internal", CTL_FAILED },
 };
 
+static int on_drained(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct call *call = userdata;
+	const char *message = client_text(&call->facts, "EndMessage");
+
+	if (!is_complete(call))
+		call_over(call, CTL_ENDED, "the call ended: %s",
+			  *message ? message : "the other side hung up");
+	return 0;
+}
+
+void call_drain(struct call *call)
+{
+	set_timer(call, &call->finishing, DRAIN_USEC, on_drained);
+}
+
 static void session_closed(struct call *call)
 {
 	const char *reason = client_text(&call->facts, "EndReason");
@@ -181,6 +201,13 @@ static void session_closed(struct call *call)
 	call->gone = true;
 	if (call->over || is_complete(call))
 		return;
+	/* Our command ended, and we hear it soon; what it wrote still has to leave. */
+	if (call->begun && !strcmp(reason, "subject-gone"))
+		return;
+	if (call->begun && !call->sends && !strcmp(reason, "peer-closed")) {
+		call_drain(call);
+		return;
+	}
 	for (size_t i = 0; i < sizeof(end_exits) / sizeof(end_exits[0]); i++)
 		if (!strcmp(reason, end_exits[i].reason))
 			exit = end_exits[i].exit;
@@ -486,6 +513,8 @@ static void on_carriage_closed(void *userdata, int error, const char *reason)
 
 	if (is_complete(call) || call->over)
 		end_session(call);
+	else if (call->gone)
+		on_drained(NULL, 0, call);
 	else
 		call_over(call, CTL_ENDED, "the way to the other side is gone: %s", reason);
 	call_step(call);
@@ -510,8 +539,12 @@ static bool may_begin(struct call *call)
 		return false;
 	if (!call->sends)
 		return true;
-	/* Without a gate nothing is ever granted, as nothing could be stopped. */
-	return (number(call, call->enforced ? "Granted" : "Approved") & kinds) == kinds;
+	if (call->enforced)
+		return (number(call, "Granted") & kinds) == kinds;
+	/* Without a gate nothing is ever granted, as nothing could be stopped. The camera waits all the same. */
+	return (number(call, "Approved") & kinds) == kinds &&
+	       (!(kinds & KIND_CAMERA) ||
+		!strcmp(client_text(&call->facts, "PeerAuthentication"), "verified"));
 }
 
 static void begin(struct call *call)

@@ -63,6 +63,8 @@ void call_say(struct call *call, const char *event, const char *format, ...)
 /* Wind up, once; the first reason counts. */
 void call_over(struct call *call, int exit, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The session is closed, but media of the other side may still be under way: wait for it, a while after each frame. */
+void call_drain(struct call *call);
 /* Do whatever has become possible. Call it after every change. */
 void call_step(struct call *call);
 
