@@ -119,17 +119,6 @@ def do_answer(command):
     out(id=command["id"], result=None)
 
 
-def do_forge(command):
-    """An unasked-for answer to somebody else's question."""
-    call = dbus.lowlevel.MethodCallMessage(command["to"], "/x", "x.x", "X")
-    call.set_sender(command["to"])
-    reply = dbus.lowlevel.MethodReturnMessage(call)
-    reply.set_reply_serial(command["serial"])
-    reply.append(signature=command["signature"], *command["result"])
-    bus.send_message(reply)
-    out(id=command["id"], result=None)
-
-
 def on_message(connection, message):
     if isinstance(message, dbus.lowlevel.SignalMessage):
         if message.get_interface() != "org.freedesktop.DBus":
