@@ -413,8 +413,12 @@ static void apply(struct call *call, uint32_t kinds, uint64_t until, uint64_t no
 							  : SESSION_END_SUBJECT_GONE);
 		return;
 	}
+	/* In the middle of exec: the next heartbeat tries again, the old grant ends by itself. */
+	if (r == -EAGAIN)
+		return;
 	call->granted = 0;
-	if (r == -ENODEV)
+	/* No gate any more; or the deadline passed on the way there. */
+	if (r == -ENODEV || r == -ERANGE)
 		return;
 	fprintf(stderr, SD_ERR "The gate refused a grant: %s\n", strerror(-r));
 	call_end(call, SESSION_END_INTERNAL);

@@ -325,9 +325,11 @@ static struct nl_msg *whole(struct nl_msg *msg, int failed)
 }
 
 /* Errors that mean that nobody obeys this socket any more. */
-static int check_lost(struct gate *gate, int r)
+static int check_lost(struct gate *gate, int r, bool no_such_means_lost)
 {
-	if (r == -EOPNOTSUPP || r == -EIO || r == -EACCES) {
+	/* The family is gone, or obeys another socket. */
+	if (r == -EOPNOTSUPP || r == -EIO ||
+	    (no_such_means_lost && (r == -ENOENT || r == -EPERM))) {
 		gate->broken = true;
 		wake_later(gate);
 	}
@@ -544,7 +546,7 @@ int gate_identify(struct gate *gate, pid_t pid, struct process_facts *ret_facts)
 		return -ENODEV;
 	msg = message(gate, CALLGATE_CMD_IDENTIFY, NLM_F_ACK);
 	msg = whole(msg, msg == NULL || nla_put_u32(msg, CALLGATE_A_TGID, (uint32_t)pid));
-	r = check_lost(gate, command(gate, msg, take_who, &facts));
+	r = check_lost(gate, command(gate, msg, take_who, &facts), true);
 	if (r < 0)
 		return r;
 	if (facts.pid != pid || facts.uid == (uid_t)-1)
@@ -572,7 +574,7 @@ int gate_grant(struct gate *gate, const struct gate_grant *grant)
 	else
 		bad = bad || nla_put_u32(msg, CALLGATE_A_TGID, (uint32_t)grant->who->pid) ||
 		      nla_put_u64(msg, CALLGATE_A_COOKIE, grant->who->cookie);
-	return check_lost(gate, command(gate, whole(msg, bad), NULL, NULL));
+	return check_lost(gate, command(gate, whole(msg, bad), NULL, NULL), grant->cgroup_fd < 0);
 }
 
 int gate_revoke(struct gate *gate, uint64_t session)
@@ -584,7 +586,7 @@ int gate_revoke(struct gate *gate, uint64_t session)
 		return -ENODEV;
 	msg = message(gate, CALLGATE_CMD_REVOKE, NLM_F_ACK);
 	msg = whole(msg, msg == NULL || nla_put_u64(msg, CALLGATE_A_SESSION, session));
-	r = check_lost(gate, command(gate, msg, NULL, NULL));
+	r = check_lost(gate, command(gate, msg, NULL, NULL), false);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -599,6 +601,6 @@ int gate_verdict(struct gate *gate, uint64_t request, bool allow)
 	bad = msg == NULL || nla_put_u64(msg, CALLGATE_A_REQUEST, request) ||
 	      nla_put_u8(msg, CALLGATE_A_VERDICT,
 			 allow ? CALLGATE_VERDICT_ALLOW : CALLGATE_VERDICT_DENY);
-	r = check_lost(gate, command(gate, whole(msg, bad), NULL, NULL));
+	r = check_lost(gate, command(gate, whole(msg, bad), NULL, NULL), false);
 	return r == -ENOENT ? 0 : r;
 }
