@@ -8,6 +8,7 @@
 #include <linux/usbdevice_fs.h>
 #include <linux/videodev2.h>
 #include <poll.h>
+#include <sound/asound.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -379,6 +380,11 @@ TEST(reset_while_streaming)
 
 /* ---- the microphone -------------------------------------------------------------------------------------------- */
 
+static bool is_stopped(void *mic)
+{
+	return mic_call(mic, MIC_STATE, 0, 0) == SNDRV_PCM_STATE_SETUP;
+}
+
 TEST(deny_and_allow_the_microphone)
 {
 	char where[80];
@@ -398,7 +404,9 @@ TEST(deny_and_allow_the_microphone)
 	EXPECT_EQ(mic_call(mic, MIC_LOUD, 0, 0), MIC_PERIOD);
 
 	ASSERT_EQ(gate_revoke(gate, 0, SESSION), 0);
+	/* The check comes at once, the stop soon after it. */
 	EXPECT(mic_call(mic, MIC_READ, 0, MIC_PERIOD) < 0);
+	EXPECT(harness_wait(is_stopped, mic, 5000));
 	EXPECT_EQ(mic_call(mic, MIC_PREPARE, 0, 0), 0);
 	EXPECT_EQ(mic_call(mic, MIC_READ, 0, MIC_PERIOD), -EACCES);
 }
