@@ -100,7 +100,8 @@ vm := tests/vm/run --kernel '$(RELEASE)'
 lint_cmds := $(wildcard tests/lint/*.sh tests/lint/*.py)
 unit_cmds := tests/run_test $(unit_bin) $(wildcard tests/model/run)
 bus_cmds := $(or $(wildcard tests/bus/run-all),$(wildcard tests/bus/*.py) $(bus_bin)) $(wildcard tests/tools/*_test.py)
-kernel_cmds := $(foreach t,$(kself_bin),"$(vm) -- /callgate/$(t)")
+# What a test needs of its machine: vm_<name> in tests/kselftest/rules.mk.
+kernel_cmds = $(foreach t,$(kself_bin),"$(vm) $(vm_$(notdir $(t))) -- /callgate/$(t)")
 vm_cmds := $(wildcard tests/vm/*_test) $(if $(wildcard tests/vm/demo.sh),"tests/vm/demo.sh --tap")
 
 check-build: all tests

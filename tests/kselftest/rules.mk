@@ -5,3 +5,6 @@ $(kself_bin): $(call obj,$(kself_helpers))
 -include $(patsubst %.o,%.d,$(call obj,$(kself_helpers)))
 
 kernel_cmds += tests/kselftest/spec_test.py
+
+# A card whose driver starts a whole linked group at once.
+vm_alsa_life_test := --qemu '-device intel-hda -device hda-duplex'
