@@ -57,8 +57,7 @@ def ok(good, name, seen=""):
 
 
 def finish():
-    for thing in reversed(things):
-        thing.stop()
+    cleanup()
     print(f"1..{done}", flush=True)
     sys.exit(1 if failed else 0)
 
@@ -74,8 +73,12 @@ def wait_for(question, limit=LIMIT):
 
 
 def cleanup():
-    for thing in reversed(things):
+    """The subjects, which keep control groups in use, go before those; what is stopped may add to the list."""
+    for thing in reversed(things[:]):
         thing.stop()
+    for thing in things:
+        if isinstance(thing, Scopes):
+            thing.stop()
 
 
 atexit.register(cleanup)
@@ -281,16 +284,29 @@ class Daemon:
             self.process.kill()
             self.process.wait()
         if self.scopes and os.path.isdir(self.scopes):
-            for scope in os.listdir(self.scopes):
-                if os.path.isdir(f"{self.scopes}/{scope}"):
-                    try:
-                        os.rmdir(f"{self.scopes}/{scope}")
-                    except OSError:
-                        pass
-            try:
-                os.rmdir(self.scopes)
-            except OSError:
-                pass
+            things.append(Scopes(self.scopes))
+            self.scopes = None
+
+
+class Scopes:
+    """What a daemon's pool leaves behind; gone once the subjects are."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def stop(self):
+        wait_for(self.remove, 3)
+
+    def remove(self):
+        for scope in os.listdir(self.path) if os.path.isdir(self.path) else ():
+            if os.path.isdir(f"{self.path}/{scope}"):
+                try:
+                    os.rmdir(f"{self.path}/{scope}")
+                except OSError:
+                    return False
+        if os.path.isdir(self.path):
+            os.rmdir(self.path)
+        return True
 
 
 class Failed(Exception):
@@ -298,6 +314,22 @@ class Failed(Exception):
         super().__init__(f"{name}: {message}")
         self.name = name.replace("org.callgate1.Error.", "")
         self.message = message
+
+
+class Child:
+    """A subject: outlives its actor where a test wants that, but not the test."""
+
+    def __init__(self, pid):
+        self.pidfd = os.pidfd_open(pid)
+
+    def stop(self):
+        if self.pidfd >= 0:
+            try:
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            os.close(self.pidfd)
+            self.pidfd = -1
 
 
 class Actor:
@@ -406,7 +438,9 @@ class Actor:
                             {"options": options})
 
     def spawn(self, *argv):
-        return self.do("spawn", argv=argv or ("sleep", "1000"))
+        pid = self.do("spawn", argv=argv or ("sleep", "1000"))
+        things.insert(0, Child(pid))
+        return pid
 
     def stop(self):
         if self.process.poll() is None:
