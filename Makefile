@@ -13,9 +13,9 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
-# The kernel's release: the newest installed headers that begin with $(KERNEL), else with 6.1.
-RELEASE := $(or $(shell tests/release $(KERNEL)),$(KERNEL))
-KDIR ?= /usr/src/linux-headers-$(RELEASE)
+# The kernel's release: the newest whose headers are here and that begins with $(KERNEL), else with 6.1.
+RELEASE := $(shell tests/release '$(KERNEL)')
+KDIR ?= $(shell tests/release --kdir '$(RELEASE)')
 
 # ---- flags -----------------------------------------------------------------------------------------------------
 
