@@ -62,8 +62,8 @@ daemon_bin := $(if $(wildcard daemon/main.c),$(BUILD)/callgated)
 
 # ---- what a person asks for ------------------------------------------------------------------------------------
 
-.PHONY: all module daemon tools tests demo check check-unit check-kernel check-bus check-vm lint clean help setup \
-	install check-build
+.PHONY: all module daemon tools tests demo check check-unit check-kernel check-bus check-vm check-debug \
+	check-kernels debug-kernel lint clean help setup install check-build
 
 all: module daemon tools ## build the module, the daemon and the tools (default)
 
@@ -119,6 +119,19 @@ check-kernel: module $(kself_bin) ## the module, one boot for each program
 check-vm: all ## the rig itself and the whole system
 	$(Q)tests/run $(vm_cmds)
 
+# Their programs and recipes: tests/sim/rules.mk, tests/fuzz/rules.mk.
+check-sim: ## random schedules of a hostile relay, for SIM_SECONDS=20
+check-fuzz: ## every fuzzer, each for FUZZ_SECONDS=8
+
+debug-kernel: ## build the debug kernel, once (ten minutes and more)
+	$(Q)tests/vm/debug-kernel
+
+check-debug: setup ## the kernel tests on the debug kernel
+	$(Q)release=$$(tests/vm/debug-kernel) && $(MAKE) check-kernel KERNEL=$$release
+
+check-kernels: ## the kernel tests on 6.1 and 6.12
+	$(Q)for k in 6.1 6.12; do tests/setup --kernel $$k. && $(MAKE) check-kernel KERNEL=$$k. || exit 1; done
+
 lint: ## form, include arrows, module with W=1 and -Werror
 	$(Q)tests/run $(lint_cmds)
 
@@ -127,7 +140,7 @@ check: setup ## install, build, run every test
 
 .PHONY: check-all
 check-all: check-build
-	$(Q)tests/run $(lint_cmds) $(unit_cmds) $(bus_cmds) $(kernel_cmds) $(vm_cmds)
+	$(Q)tests/run $(lint_cmds) $(unit_cmds) $(sim_cmds) $(fuzz_cmds) $(bus_cmds) $(kernel_cmds) $(vm_cmds)
 
 # ---- rules -----------------------------------------------------------------------------------------------------
 
