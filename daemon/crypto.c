@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Owns every call into libsodium. Must not know what is encrypted or why, and keeps no key. Called by the pure protocol
+ * Owns every call into libsodium, and the choice between its AES-256-GCM and OpenSSL's (crypto-openssl.c). Must not know what
+ * is encrypted or why, and keeps no key. Called by the pure protocol
  * files, by the identity and journal code, and by the tools' media path.
  *
  * Security argument: nothing is built here but HKDF, which RFC 5869 defines by HMAC and which libsodium 1.0.18 lacks.
@@ -200,26 +201,76 @@ static int gcm_open(const uint8_t *key, const uint8_t *nonce, const void *ad, si
 	return 0;
 }
 
-const struct crypto_aead *crypto_aead_get(enum crypto_aead_id id)
+static int long_seal(const uint8_t *key, const uint8_t *nonce, const void *ad, size_t ad_len,
+		     const void *plain, size_t len, void *ret)
+{
+	if (len < CRYPTO_LONG)
+		return gcm_seal(key, nonce, ad, ad_len, plain, len, ret);
+	return crypto_openssl_gcm()->seal(key, nonce, ad, ad_len, plain, len, ret);
+}
+
+static int long_open(const uint8_t *key, const uint8_t *nonce, const void *ad, size_t ad_len,
+		     const void *cipher, size_t len, void *ret)
+{
+	if (len < CRYPTO_LONG)
+		return gcm_open(key, nonce, ad, ad_len, cipher, len, ret);
+	return crypto_openssl_gcm()->open(key, nonce, ad, ad_len, cipher, len, ret);
+}
+
+const struct crypto_aead *crypto_aead_from(enum crypto_aead_id id, enum crypto_backend backend)
 {
 	static const struct crypto_aead chachapoly = {
 		.name = "ChaCha20-Poly1305",
+		.backend = CRYPTO_SODIUM,
 		.seal = chachapoly_seal,
 		.open = chachapoly_open,
 	};
 	static const struct crypto_aead gcm = {
 		.name = "AES-256-GCM",
+		.backend = CRYPTO_SODIUM,
 		.seal = gcm_seal,
 		.open = gcm_open,
 	};
 
-	switch (id) {
-	case CRYPTO_CHACHA20_POLY1305:
-		return &chachapoly;
-	case CRYPTO_AES_256_GCM:
+	if (id == CRYPTO_CHACHA20_POLY1305)
+		return backend == CRYPTO_SODIUM ? &chachapoly : NULL;
+	if (id != CRYPTO_AES_256_GCM)
+		return NULL;
+	switch (backend) {
+	case CRYPTO_SODIUM:
 		return crypto_aead_aes256gcm_is_available() ? &gcm : NULL;
-	case CRYPTO_AEAD_COUNT:
+	case CRYPTO_OPENSSL:
+		return crypto_openssl_gcm();
+	case CRYPTO_BY_LENGTH:
+	case CRYPTO_BACKEND_COUNT:
 		break;
 	}
 	return NULL;
+}
+
+const struct crypto_aead *crypto_aead_choose(const struct crypto_aead *sodium,
+					     const struct crypto_aead *openssl)
+{
+	static const struct crypto_aead by_length = {
+		.name = "AES-256-GCM",
+		.backend = CRYPTO_BY_LENGTH,
+		.seal = long_seal,
+		.open = long_open,
+	};
+
+	if (sodium && openssl)
+		return &by_length;
+	return sodium ? sodium : openssl;
+}
+
+const struct crypto_aead *crypto_aead_get(enum crypto_aead_id id)
+{
+	static const struct crypto_aead *gcm;
+
+	if (id != CRYPTO_AES_256_GCM)
+		return crypto_aead_from(id, CRYPTO_SODIUM);
+	if (!gcm)
+		gcm = crypto_aead_choose(crypto_aead_from(id, CRYPTO_SODIUM),
+					 crypto_aead_from(id, CRYPTO_OPENSSL));
+	return gcm;
 }

@@ -97,17 +97,34 @@ enum crypto_aead_id {
 	CRYPTO_AEAD_COUNT,
 };
 
+/* Whose code runs. */
+enum crypto_backend {
+	CRYPTO_SODIUM,
+	CRYPTO_OPENSSL,
+	CRYPTO_BY_LENGTH, /* libsodium below CRYPTO_LONG bytes, OpenSSL from there on: both make the same bytes */
+	CRYPTO_BACKEND_COUNT,
+};
+
+/*
+ * From this length on OpenSSL's AES-256-GCM is the faster one wherever both run: it uses vector AES, and below this its set-up
+ * costs as much as it saves. tests/bench/channel measures both.
+ */
+#define CRYPTO_LONG 2048
+
 /**
  * struct crypto_aead - one authenticated cipher: 32-byte key, 12-byte nonce, 16-byte tag
  * @name: for people
- * @seal: writes @len + CRYPTO_TAG_LEN bytes; @ret may be @plain. Return: 0
- * @open: writes @len - CRYPTO_TAG_LEN bytes, only when all of it is genuine; @ret may be @cipher.
- *	Return: 0, or -EBADMSG
+ * @backend: whose code it is
+ * @seal: writes @len + CRYPTO_TAG_LEN bytes; @ret may be @plain. Return: 0; -EIO when the library failed and -EMSGSIZE for
+ *	more than it takes at once: nothing may be sent then
+ * @open: writes @len - CRYPTO_TAG_LEN bytes; @ret may be @cipher. What is not genuine leaves zeros or what was there, never a
+ *	plaintext. Return: 0, or -EBADMSG
  *
  * Taken from crypto_aead_get() only: a cipher that this machine cannot run has no such struct.
  */
 struct crypto_aead {
 	const char *name;
+	enum crypto_backend backend;
 	int (*seal)(const uint8_t key[CRYPTO_KEY_LEN], const uint8_t nonce[CRYPTO_NONCE_LEN],
 		    const void *ad, size_t ad_len, const void *plain, size_t len, void *ret);
 	int (*open)(const uint8_t key[CRYPTO_KEY_LEN], const uint8_t nonce[CRYPTO_NONCE_LEN],
@@ -115,8 +132,19 @@ struct crypto_aead {
 };
 
 /**
- * crypto_aead_get - a cipher, or NULL where this machine cannot run it safely
+ * crypto_aead_get - a cipher, or NULL where this machine cannot run it safely: then seal nothing
  *
- * AES-256-GCM needs AES-NI and PCLMUL: without them the instructions are illegal, and software tables leak.
+ * AES-256-GCM is libsodium's where the CPU has AES-NI and PCLMUL (without them its instructions are illegal) and OpenSSL's
+ * otherwise, and for long messages. The choice is made once, the first time it is asked for, in one thread.
  */
 const struct crypto_aead *crypto_aead_get(enum crypto_aead_id id);
+
+/** crypto_aead_from - the same of one backend, to compare them; NULL where it has none */
+const struct crypto_aead *crypto_aead_from(enum crypto_aead_id id, enum crypto_backend backend);
+
+/** crypto_aead_choose - which of two, either of which may be NULL; NULL when both are */
+const struct crypto_aead *crypto_aead_choose(const struct crypto_aead *sodium,
+					     const struct crypto_aead *openssl);
+
+/** crypto_openssl_gcm - crypto.c's way to crypto-openssl.c */
+const struct crypto_aead *crypto_openssl_gcm(void);

@@ -109,7 +109,7 @@ int media_new(int keys, bool incoming, unsigned kind, struct media **ret, const 
 	crypto_wipe(media->records, sizeof(media->records));
 	if (r == -ENOTSUP)
 		*ret_why =
-			"this machine's processor has no AES instructions, without which media is not sealed safely";
+			"neither libsodium nor OpenSSL has AES-256-GCM on this machine, without which media is not sealed";
 	if (r < 0) {
 		media_free(media);
 		return r;

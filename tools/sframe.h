@@ -63,7 +63,7 @@ struct sframe_receiver {
  * sframe_sender_init - derive the key and salt of a stream
  * @base_key: the media base key; any length, Callgate's are 32 bytes
  *
- * Return: 0, or -ENOTSUP when this machine has no safe AES (AES-NI and PCLMUL): refuse the call's media and say so.
+ * Return: 0, or -ENOTSUP when neither library has AES-256-GCM here: refuse the call's media and say so.
  */
 int sframe_sender_init(struct sframe_sender *s, uint64_t kid, const void *base_key,
 		       size_t base_key_len);
@@ -85,7 +85,7 @@ int sframe_seal(struct sframe_sender *s, const void *metadata, size_t metadata_l
 
 /**
  * sframe_open - one frame
- * @ret: room for @len bytes, apart from @frame; written on success only
+ * @ret: room for @len bytes, apart from @frame; of use on success only
  *
  * Return: 0; -EBADMSG for a bad header or a frame that is not genuine; -ENOKEY for another stream's key id; -EALREADY for a
  * counter that was taken or is too old; -EINVAL as sframe_seal().

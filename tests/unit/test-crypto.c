@@ -9,7 +9,7 @@
 #include "vectors.h"
 #include "util/window.h"
 
-static json_t *x25519, *hkdf, *chachapoly, *gcm;
+static json_t *x25519, *hkdf;
 
 static void x25519_agrees_with_wycheproof_and_refuses_low_order_points(void **state)
 {
@@ -72,55 +72,6 @@ static void hkdf_agrees_with_wycheproof(void **state)
 		}
 	}
 	assert_true(tried >= 80);
-}
-
-static size_t aead_run(const struct crypto_aead *aead, const json_t *root)
-{
-	size_t g, t, tried = 0;
-	json_t *group, *test;
-
-	json_array_foreach(json_object_get(root, "testGroups"), g, group)
-	{
-		if (json_integer_value(json_object_get(group, "keySize")) != 256 ||
-		    json_integer_value(json_object_get(group, "ivSize")) != 96 ||
-		    json_integer_value(json_object_get(group, "tagSize")) != 128)
-			continue;
-		json_array_foreach(json_object_get(group, "tests"), t, test)
-		{
-			bool valid = strcmp(vectors_text(test, "result"), "valid") == 0;
-			static struct bytes key, iv, ad, msg, ct, tag;
-			static uint8_t out[20016];
-
-			vectors_hex(test, "key", &key);
-			vectors_hex(test, "iv", &iv);
-			vectors_hex(test, "aad", &ad);
-			vectors_hex(test, "msg", &msg);
-			vectors_hex(test, "ct", &ct);
-			vectors_hex(test, "tag", &tag);
-			memcpy(ct.p + ct.len, tag.p, tag.len);
-			ct.len += tag.len;
-			assert_int_equal(aead->open(key.p, iv.p, ad.p, ad.len, ct.p, ct.len, out),
-					 valid ? 0 : -EBADMSG);
-			tried++;
-			if (!valid)
-				continue;
-			assert_memory_equal(out, msg.p, msg.len);
-			assert_int_equal(aead->seal(key.p, iv.p, ad.p, ad.len, msg.p, msg.len, out),
-					 0);
-			assert_memory_equal(out, ct.p, ct.len);
-		}
-	}
-	return tried;
-}
-
-static void chacha20_poly1305_agrees_with_wycheproof(void **state)
-{
-	assert_true(aead_run(crypto_aead_get(CRYPTO_CHACHA20_POLY1305), chachapoly) >= 300);
-}
-
-static void aes_256_gcm_agrees_with_wycheproof(void **state)
-{
-	assert_true(aead_run(crypto_aead_get(CRYPTO_AES_256_GCM), gcm) >= 60);
 }
 
 static void hkdf_refuses_absurd_lengths(void **state)
@@ -296,14 +247,5 @@ int main(void)
 	hkdf = vectors_load(&u, "hkdf_sha512", "wycheproof/hkdf_sha512_test.json");
 	if (hkdf)
 		UNIT(&u, hkdf_agrees_with_wycheproof);
-	chachapoly =
-		vectors_load(&u, "chacha20_poly1305", "wycheproof/chacha20_poly1305_test.json");
-	if (chachapoly)
-		UNIT(&u, chacha20_poly1305_agrees_with_wycheproof);
-	gcm = vectors_load(&u, "aes_256_gcm", "wycheproof/aes_gcm_test.json");
-	if (gcm && crypto_aead_get(CRYPTO_AES_256_GCM))
-		UNIT(&u, aes_256_gcm_agrees_with_wycheproof);
-	else if (gcm)
-		unit_skip(&u, "aes_256_gcm", "this CPU has no AES-NI and PCLMUL");
 	return unit_run(&u);
 }
