@@ -4,6 +4,7 @@
 # does nothing, so test-crypto runs lock-probe.
 
 $(unit_bin): CMOCKA_LIBS += $(shell pkg-config --libs jansson 2>/dev/null)
+$(BUILD)/asan/tests/unit/test-mitm: CMOCKA_LIBS += -lm
 
 $(BUILD)/tests/unit/lock-probe: $(BUILD)/tests/unit/lock-probe.o $(BUILD)/libcallgate.a
 	$(call say,LD,$@)
