@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "util/macro.h"
@@ -60,6 +61,12 @@ int process_pid(int pidfd, pid_t *ret_pid)
 	long pid;
 	int r;
 
+	/*
+	 * Only a pidfd can be signalled. What fdinfo shows of other files may hold text that
+	 * their owner chose and can change: the name of a DMA buffer may say "Pid:" too.
+	 */
+	if (syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0 && errno == EBADF)
+		return -EBADF;
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
 	r = read_field(path, "Pid:", value, sizeof(value));
 	if (r == -ENOENT)
