@@ -11,6 +11,7 @@
 #define BOUND_USERS		256 /* users with anything in memory */
 #define BOUND_PEERS_UID		256 /* pins */
 #define BOUND_SCOPES		32
+#define BOUND_SCOPES_UID	16 /* also those that hold what earlier sessions started */
 #define BOUND_DEVICES		256
 #define BOUND_STREAMS		1024
 #define BOUND_HELD_SESSION	8  /* captures that wait until their session may capture */

@@ -17,8 +17,10 @@ struct confirm *confirm_free(struct confirm *confirm)
 {
 	if (confirm == NULL)
 		return NULL;
-	if (confirm->m != NULL)
+	if (confirm->m != NULL) {
 		LIST_REMOVE(confirm, all);
+		confirm->user->held--;
+	}
 	sd_bus_message_unref(confirm->m);
 	question_cancel(confirm->question);
 	free(confirm->label);
@@ -69,6 +71,7 @@ int bus_confirm(struct service *service, struct confirm *confirm, sd_bus_message
 	confirm->service = service;
 	confirm->m = sd_bus_message_ref(m);
 	LIST_INSERT_HEAD(&service->confirms, confirm, all);
+	confirm->user->held++;
 	r = question_ask(&service->approvals, confirm->user->uid, &text, on_answer, confirm,
 			 &confirm->question);
 	if (r >= 0)

@@ -160,14 +160,12 @@ static int check_request(struct calls *calls, const struct call_request *request
 	return 0;
 }
 
-/* Fills in who captures; moves it into a scope where that was asked for. */
-static int adopt_subject(struct call *call, const struct call_request *request,
-			 struct refusal *refusal)
+static int identify_subject(struct call *call, const struct call_request *request,
+			    struct refusal *refusal)
 {
 	struct calls *calls = call->calls;
-	int r;
+	int r = calls->hooks->identify(calls->userdata, request->pidfd, &call->subject);
 
-	r = calls->hooks->identify(calls->userdata, request->pidfd, &call->subject);
 	if (r == -EBADF)
 		return refuse(refusal, REFUSAL_BAD_ARGUMENT, "The subject is not a pidfd.");
 	if (r == -ESRCH)
@@ -181,6 +179,19 @@ static int adopt_subject(struct call *call, const struct call_request *request,
 	if (call->subject.uid != request->uid)
 		return refuse(refusal, REFUSAL_NOT_ALLOWED,
 			      "The subject is a process of another user.");
+	return 0;
+}
+
+/* Fills in who captures; moves it into a scope where that was asked for. */
+static int adopt_subject(struct call *call, const struct call_request *request,
+			 struct refusal *refusal)
+{
+	struct calls *calls = call->calls;
+	int r;
+
+	r = identify_subject(call, request, refusal);
+	if (r != 0)
+		return r;
 	call->pidfd = fcntl(request->pidfd, F_DUPFD_CLOEXEC, 3);
 	if (call->pidfd < 0)
 		return -errno;
@@ -190,7 +201,11 @@ static int adopt_subject(struct call *call, const struct call_request *request,
 		return refuse(refusal, REFUSAL_FAILED,
 			      "This machine has no control groups of version 2 that the service "
 			      "can use; make the call without the option scope.");
-	r = scope_take(calls->scopes, &call->scope);
+	r = scope_take(calls->scopes, call->uid, &call->scope);
+	if (r == -EDQUOT)
+		return refuse(refusal, REFUSAL_LIMIT,
+			      "You have %d scopes in use already; end a call, or what it started.",
+			      BOUND_SCOPES_UID);
 	if (r == -ENOSPC)
 		return refuse(refusal, REFUSAL_LIMIT,
 			      "All %d scopes are in use; end a call, or what it started.",
@@ -202,7 +217,8 @@ static int adopt_subject(struct call *call, const struct call_request *request,
 		return refuse(refusal, REFUSAL_BAD_ARGUMENT, "The subject has ended.");
 	if (r < 0)
 		return r;
-	return calls->hooks->identify(calls->userdata, call->pidfd, &call->subject);
+	/* It may have become another program, of another user even, until it was in there. */
+	return identify_subject(call, request, refusal);
 }
 
 static int adopt_owner(struct call *call, const struct call_request *request,
@@ -282,6 +298,7 @@ int calls_add(struct calls *calls, const struct call_request *request, struct ca
 	snprintf(call->path, sizeof(call->path), CALL_PATH_PREFIX "%016" PRIx64, call->id);
 	call->uid = request->uid;
 	call->user = user;
+	user->held++;
 	call->incoming = call->claimed = request->init != NULL;
 	snprintf(call->contact, sizeof(call->contact), "%s", request->contact);
 	call->facts.asked = request->kinds;

@@ -53,6 +53,7 @@ void call_free(struct call *call)
 	if (call->pidfd >= 0)
 		close(call->pidfd);
 	free(call->owner);
+	call->user->held--;
 	free(call);
 }
 
@@ -413,12 +414,16 @@ static void apply(struct call *call, uint32_t kinds, uint64_t until, uint64_t no
 							  : SESSION_END_SUBJECT_GONE);
 		return;
 	}
-	/* In the middle of exec: the next heartbeat tries again, the old grant ends by itself. */
-	if (r == -EAGAIN)
+	/* In the middle of exec: the next heartbeat tries again, an old grant of the same kinds ends by itself. */
+	if (r == -EAGAIN && kinds == call->granted)
 		return;
+	/* What the gate still holds may be more than is allowed now. */
+	if (call->granted != 0)
+		calls->hooks->revoke(calls->userdata, call);
 	call->granted = 0;
+	call->granted_until = 0;
 	/* No gate any more; or the deadline passed on the way there. */
-	if (r == -ENODEV || r == -ERANGE)
+	if (r == -EAGAIN || r == -ENODEV || r == -ERANGE)
 		return;
 	fprintf(stderr, SD_ERR "The gate refused a grant: %s\n", strerror(-r));
 	call_end(call, SESSION_END_INTERNAL);

@@ -279,6 +279,11 @@ static int command(struct gate *gate, struct nl_msg *msg,
 
 	if (msg == NULL)
 		return -ENOMEM;
+	/* Each would wait as long as the one that found out. */
+	if (gate->broken) {
+		nlmsg_free(msg);
+		return -EIO;
+	}
 	nlmsg_hdr(msg)->nlmsg_seq = 0;
 	nl_complete_msg(gate->sock, msg);
 	gate->waiting = nlmsg_hdr(msg)->nlmsg_seq;

@@ -27,10 +27,12 @@
 #include "process.h"
 #include "util/macro.h"
 
+/* @uid: of the session that had it last; (uid_t)-1: none of this daemon's life. */
 struct scope {
 	int dir_fd;
 	int procs_fd;
 	uint64_t id;
+	uid_t uid;
 	bool taken;
 	char name[16];
 };
@@ -99,7 +101,8 @@ int scopes_new(struct scopes **ret_scopes, const char *dir)
 	if (scopes == NULL)
 		return -ENOMEM;
 	for (int i = 0; i < BOUND_SCOPES; i++)
-		scopes->scope[i].dir_fd = scopes->scope[i].procs_fd = -1;
+		scopes->scope[i] =
+			(struct scope){ .dir_fd = -1, .procs_fd = -1, .uid = (uid_t)-1 };
 	for (int i = 0; i < BOUND_SCOPES; i++) {
 		r = open_scope(pool_fd, i, &scopes->scope[i]);
 		if (r < 0)
@@ -139,18 +142,28 @@ static bool is_empty(const struct scope *scope)
 	return strstr(text, "populated 0") != NULL;
 }
 
-int scope_take(struct scopes *scopes, struct scope **ret_scope)
+int scope_take(struct scopes *scopes, uid_t uid, struct scope **ret_scope)
 {
+	struct scope *found = NULL;
+	unsigned int own = 0;
+
 	for (int i = 0; i < BOUND_SCOPES; i++) {
 		struct scope *scope = &scopes->scope[i];
 
 		if (scope->taken || !is_empty(scope))
-			continue;
-		scope->taken = true;
-		*ret_scope = scope;
-		return 0;
+			own += scope->uid == uid;
+		else if (found == NULL)
+			found = scope;
 	}
-	return -ENOSPC;
+	/* What a session started stays in its scope as long as it likes: one user must not keep them all. */
+	if (own >= BOUND_SCOPES_UID)
+		return -EDQUOT;
+	if (found == NULL)
+		return -ENOSPC;
+	found->taken = true;
+	found->uid = uid;
+	*ret_scope = found;
+	return 0;
 }
 
 int scope_enter(struct scope *scope, int pidfd)

@@ -18,8 +18,8 @@ int scopes_new(struct scopes **ret_scopes, const char *dir);
 /* Its scopes have been put back. Returns NULL. */
 struct scopes *scopes_free(struct scopes *scopes);
 
-/* An empty scope. -ENOSPC: all are in use, or hold processes of earlier sessions. */
-int scope_take(struct scopes *scopes, struct scope **ret_scope);
+/* An empty scope. -ENOSPC: all are in use, or hold processes of earlier sessions. -EDQUOT: too many of them are the user's. */
+int scope_take(struct scopes *scopes, uid_t uid, struct scope **ret_scope);
 /* Moves the process behind the pidfd in. -ESRCH: it ended. */
 int scope_enter(struct scope *scope, int pidfd);
 /* Takes NULL. The processes stay where they are; the scope is used again when they are gone. Returns NULL. */

@@ -92,6 +92,21 @@ static int load_blocked(struct user *user)
 	return 0;
 }
 
+/* A uid costs nothing to whoever has a range of them: those that only looked make room. */
+static bool make_room(struct users *users)
+{
+	struct user *user;
+
+	LIST_FOREACH(user, &users->all, all)
+	{
+		if (user->held == 0 && !user->unsaved) {
+			drop(user);
+			return true;
+		}
+	}
+	return false;
+}
+
 int user_get(struct users *users, uid_t uid, struct user **ret_user)
 {
 	struct user *user;
@@ -104,7 +119,7 @@ int user_get(struct users *users, uid_t uid, struct user **ret_user)
 			return 0;
 		}
 	}
-	if (users->count >= BOUND_USERS)
+	if (users->count >= BOUND_USERS && !make_room(users))
 		return -ENOSPC;
 	user = calloc(1, sizeof(*user));
 	if (user == NULL)
@@ -180,6 +195,7 @@ int user_save(struct user *user)
 	if (r >= 0)
 		r = file_write_private(fd, "identity", data, length);
 	crypto_secret_free(data);
+	user->unsaved |= r < 0;
 	if (r < 0)
 		fprintf(stderr,
 			SD_ERR
@@ -198,6 +214,7 @@ int user_set_blocked(struct user *user, uint32_t kinds)
 	r = open_dir(user, true, &fd);
 	if (r >= 0)
 		r = file_write_private(fd, "blocked", bytes, sizeof(bytes));
+	user->unsaved |= r < 0;
 	if (r < 0)
 		fprintf(stderr,
 			SD_ERR

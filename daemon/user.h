@@ -12,12 +12,16 @@
 
 /**
  * struct user
+ * @held: how many point here; 0: may be forgotten, and read again, when others need the room
+ * @unsaved: what is in memory could not be written
  * @blocked: kinds that no session of the user may capture; kept on disk, so that a restart does not unblock
  */
 struct user {
 	LIST_ENTRY(user) all;
 	struct users *users;
 	uid_t uid;
+	unsigned int held;
+	bool unsaved;
 	uint32_t blocked;
 	struct identity *identity;
 };
@@ -32,7 +36,7 @@ struct users {
 int users_init(struct users *users, const char *state_dir);
 void users_deinit(struct users *users);
 
-/* 0; -ENOSPC: too many users; another negative errno: the user's state cannot be read. */
+/* 0; -ENOSPC: too many users; another negative errno. Valid until the next call, unless @held is raised. */
 int user_get(struct users *users, uid_t uid, struct user **ret_user);
 /* 0; -ENOENT: there is none yet, and @create is false; another negative errno: it is damaged or cannot be read. */
 int user_identity(struct user *user, bool create, struct identity **ret_identity);

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Whole calls between two daemons on two private buses: what is granted when, and what ends it."""
+import errno
 import os
 import signal
 import sys
@@ -245,6 +246,33 @@ if alice.daemon.scopes:
 else:
     for _ in range(5):
         ok(True, "scopes # SKIP no control groups of version 2")
+
+# ---- the gate refuses to narrow a grant
+alice.subject = alice.app.spawn()
+path, other, relay = start_call(alice, bob)
+wait_for(lambda: alice.gate.allowed() == 3)
+alice.gate.refuse_grants = errno.EAGAIN
+watcher.manager("Block", "u", CAMERA)
+ok(alice.gate.allowed() == 0 and alice.properties(path)["Granted"] == 0,
+   "a grant that cannot be narrowed now is taken away whole")
+alice.gate.refuse_grants = 0
+ok(wait_for(lambda: alice.gate.allowed() == MICROPHONE, 5), "and what is left comes back with the next proof of life")
+serial = watcher.start_call(ROOT_PATH, MANAGER, "Unblock", "u", CAMERA)
+alice.agent.reply(alice.agent.wait("Confirm"), "b", True)
+watcher.answer_to(serial)
+ok(wait_for(lambda: alice.gate.allowed() == 3), "as does the rest when it is unblocked")
+watcher.events.clear()
+alice.gate.refuse_grants = errno.ENOMEM
+watcher.manager("Block", "u", CAMERA)
+removed = watcher.wait_signal("SessionRemoved")
+ok(removed["arguments"][1]["EndReason"] == "internal" and alice.gate.allowed() == 0,
+   "a session that ends because the gate refuses leaves no grant behind", removed)
+alice.gate.refuse_grants = 0
+serial = watcher.start_call(ROOT_PATH, MANAGER, "Unblock", "u", CAMERA)
+alice.agent.reply(alice.agent.wait("Confirm"), "b", True)
+watcher.answer_to(serial)
+wait_for(lambda: bob.properties(other) is None)
+relay.stop()
 
 # ---- the daemon stops politely
 alice.subject = alice.app.spawn()
