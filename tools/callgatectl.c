@@ -26,6 +26,7 @@ enum {
 	TAKES_SEND = 1 << 4,
 	TAKES_RECEIVE = 1 << 5,
 	TAKES_TTY = 1 << 6,
+	TAKES_KEY = 1 << 7, /* what seal and unseal take */
 };
 
 struct verb {
@@ -35,6 +36,12 @@ struct verb {
 	int (*run)(const struct ctl_request *request);
 	const char *help;
 };
+
+#define KEY_HELP                                                                                        \
+	"      --key FILE    the session's media keys, as MediaKeys gives them: records of 38 bytes\n"  \
+	"      --key-fd N    the same from descriptor N, a pipe for example\n"                          \
+	"      --direction caller|answerer     whose media it is; may be left out where one key fits\n" \
+	"      --kind microphone|camera|both   what it is; the same\n"
 
 static const struct verb verbs[] = {
 	{ "status", "", "what captures now, for whom, since when", 0, 0, TAKES_JSON, verb_status,
@@ -87,6 +94,19 @@ static const struct verb verbs[] = {
 	  "      --as NAME     what the other side is told that you are called\n"
 	  "      --send        also send what CMD writes; CMD may then capture\n"
 	  "Example: callgatectl answer --microphone --via tcp:relay.example:4000 -- ffplay -\n" },
+	{ "seal", "--key FILE | --key-fd N [OPTION...]", "seal media from a pipe to a pipe", 0, 0,
+	  TAKES_KEY, verb_seal,
+	  "Seals what comes at standard input, frame by frame (RFC 9605), under a media key of a live call. A frame is\n"
+	  "its length (32 bits, big-endian) and at most 4194304 bytes. A key seals one stream: in a file it is\n"
+	  "erased before the first frame, so give a copy of the file to nobody who seals.\n" KEY_HELP
+	  "      --stream      take any bytes, not frames, and mark where they end\n"
+	  "Example: ffmpeg ... -f matroska - | callgatectl seal --stream --key keys --direction caller --kind both >out\n" },
+	{ "unseal", "--key FILE | --key-fd N [OPTION...]", "open media that `seal` sealed", 0, 0,
+	  TAKES_KEY, verb_unseal,
+	  "Opens what `seal` wrote. The first frame that was changed, repeated, or sealed under another key ends it\n"
+	  "with status 6; nothing of that frame is written.\n" KEY_HELP
+	  "      --stream      what was sealed with --stream; a missing frame or end is an error then\n"
+	  "Example: callgatectl unseal --stream --key keys --direction caller --kind both <out | ffplay -\n" },
 };
 
 static const int n_verbs = sizeof(verbs) / sizeof(verbs[0]);
@@ -180,11 +200,11 @@ static void help_all(FILE *out)
 	      out);
 	for (int i = 0; i < n_verbs; i++)
 		fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
-	fputs("\n      --json     for programs (all verbs but agent)\n"
+	fputs("\n      --json     for programs (all verbs but agent, seal, unseal)\n"
 	      "      --help     this text, or with a verb that verb's\n"
 	      "      --version  the version of Callgate\n\n"
 	      "Exit status: 0 done, 1 failed, 2 wrong usage, 3 you said no, 4 daemon, gate or agent absent,\n"
-	      "5 the call was ended by the other side or lapsed. See callgatectl(1).\n",
+	      "5 the call was ended by the other side or lapsed, 6 a frame was not genuine. See callgatectl(1).\n",
 	      out);
 }
 
@@ -211,7 +231,12 @@ enum {
 	OPT_AS,
 	OPT_SEND,
 	OPT_RECEIVE,
-	OPT_TTY
+	OPT_TTY,
+	OPT_KEY,
+	OPT_KEY_FD,
+	OPT_DIRECTION,
+	OPT_KIND,
+	OPT_STREAM,
 };
 
 static const struct option options[] = {
@@ -224,6 +249,11 @@ static const struct option options[] = {
 	{ "send", no_argument, NULL, OPT_SEND },
 	{ "receive", no_argument, NULL, OPT_RECEIVE },
 	{ "tty", required_argument, NULL, OPT_TTY },
+	{ "key", required_argument, NULL, OPT_KEY },
+	{ "key-fd", required_argument, NULL, OPT_KEY_FD },
+	{ "direction", required_argument, NULL, OPT_DIRECTION },
+	{ "kind", required_argument, NULL, OPT_KIND },
+	{ "stream", no_argument, NULL, OPT_STREAM },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -247,6 +277,12 @@ static unsigned option_flag(int option)
 		return TAKES_RECEIVE;
 	case OPT_TTY:
 		return TAKES_TTY;
+	case OPT_KEY:
+	case OPT_KEY_FD:
+	case OPT_DIRECTION:
+	case OPT_KIND:
+	case OPT_STREAM:
+		return TAKES_KEY;
 	}
 	return ~0u;
 }
@@ -321,6 +357,21 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 			break;
 		case OPT_TTY:
 			request.tty = optarg;
+			break;
+		case OPT_KEY:
+			request.key = optarg;
+			break;
+		case OPT_KEY_FD:
+			request.key_fd = optarg;
+			break;
+		case OPT_DIRECTION:
+			request.direction = optarg;
+			break;
+		case OPT_KIND:
+			request.kind = optarg;
+			break;
+		case OPT_STREAM:
+			request.stream = true;
 			break;
 		}
 	}

@@ -15,6 +15,7 @@ enum ctl_exit {
 	CTL_DENIED = 3,
 	CTL_ABSENT = 4,
 	CTL_ENDED = 5,
+	CTL_FORGED = 6,
 };
 
 /**
@@ -23,9 +24,10 @@ enum ctl_exit {
  * @command: what stands after "--"; NULL where there is none
  */
 struct ctl_request {
-	bool json, all, send, receive;
+	bool json, all, send, receive, stream;
 	unsigned kinds;
 	const char *via, *as, *tty;
+	const char *key, *key_fd, *direction, *kind;
 	int n_arguments;
 	char **arguments;
 	char **command;
@@ -43,6 +45,8 @@ int verb_monitor(const struct ctl_request *request);
 int verb_agent(const struct ctl_request *request);
 int verb_call(const struct ctl_request *request);
 int verb_answer(const struct ctl_request *request);
+int verb_seal(const struct ctl_request *request);
+int verb_unseal(const struct ctl_request *request);
 
 /* Print "callgatectl: ..." on standard error. */
 void ctl_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
