@@ -33,30 +33,6 @@ static inline bool callgate_pcm_str_is(const struct snd_pcm_str *pstr, const str
 	__builtin_choose_expr(__builtin_types_compatible_p(typeof(sound_class), struct class), \
 			      &sound_class, sound_class)
 
-/* The callbacks of a class interface had the interface itself as a second argument up to 6.3. */
-#define CALLGATE_ALSA_INTERFACE(name, add, remove)                                                 \
-	static int __maybe_unused name##_add_two(struct device *dev, struct class_interface *intf) \
-	{                                                                                          \
-		return add(dev);                                                                   \
-	}                                                                                          \
-	static void __maybe_unused name##_remove_two(struct device *dev,                           \
-						     struct class_interface *intf)                 \
-	{                                                                                          \
-		remove(dev);                                                                       \
-	}                                                                                          \
-	static struct class_interface name = {                                                     \
-		.add_dev = __builtin_choose_expr(                                                  \
-			__builtin_types_compatible_p(typeof_member(struct class_interface,         \
-								   add_dev),                       \
-						     int (*)(struct device *)),                    \
-			add, name##_add_two),                                                      \
-		.remove_dev = __builtin_choose_expr(                                               \
-			__builtin_types_compatible_p(typeof_member(struct class_interface,         \
-								   remove_dev),                    \
-						     void (*)(struct device *)),                   \
-			remove, name##_remove_two),                                                \
-	}
-
 /* Does the driver bring its own copy op? With one, the PCM core leaves the buffer uncleared. */
 static inline bool callgate_pcm_has_copy(const struct snd_pcm_ops *ops)
 {

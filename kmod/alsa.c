@@ -36,6 +36,7 @@
 #include "alsa-compat.h"
 #include "alsa-gate.h"
 #include "check.h"
+#include "compat.h"
 
 /* A sound card with a substream that was open when the module was loaded. */
 struct opened {
@@ -322,7 +323,7 @@ static void remove_device(struct device *dev)
 	}
 }
 
-CALLGATE_ALSA_INTERFACE(interface, add_device, remove_device);
+CALLGATE_CLASS_INTERFACE(interface, add_device, remove_device);
 
 /* ---- what was open before ---------------------------------------------------------------------- */
 

@@ -7,6 +7,8 @@
 #ifndef CALLGATE_COMPAT_H
 #define CALLGATE_COMPAT_H
 
+#include <linux/device.h>
+#include <linux/device/class.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/mm_types.h>
@@ -52,5 +54,29 @@ static inline void callgate_hrtimer_init(struct hrtimer *timer,
 	timer->function = function;
 #endif
 }
+
+/* The callbacks of a class interface had the interface itself as a second argument up to 6.3. */
+#define CALLGATE_CLASS_INTERFACE(name, add, remove)                                                \
+	static int __maybe_unused name##_add_two(struct device *dev, struct class_interface *intf) \
+	{                                                                                          \
+		return add(dev);                                                                   \
+	}                                                                                          \
+	static void __maybe_unused name##_remove_two(struct device *dev,                           \
+						     struct class_interface *intf)                 \
+	{                                                                                          \
+		remove(dev);                                                                       \
+	}                                                                                          \
+	static struct class_interface name = {                                                     \
+		.add_dev = __builtin_choose_expr(                                                  \
+			__builtin_types_compatible_p(typeof_member(struct class_interface,         \
+								   add_dev),                       \
+						     int (*)(struct device *)),                    \
+			add, name##_add_two),                                                      \
+		.remove_dev = __builtin_choose_expr(                                               \
+			__builtin_types_compatible_p(typeof_member(struct class_interface,         \
+								   remove_dev),                    \
+						     void (*)(struct device *)),                   \
+			remove, name##_remove_two),                                                \
+	}
 
 #endif

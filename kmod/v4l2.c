@@ -24,7 +24,7 @@
 #include <linux/wait_bit.h>
 #include <media/v4l2-device.h>
 
-#include "v4l2-compat.h"
+#include "compat.h"
 #include "v4l2-gate.h"
 
 /* As many as the V4L2 core has minors; a minor is re-used only after its node's last file is closed. */
