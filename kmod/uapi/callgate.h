@@ -23,9 +23,9 @@
 /* A grant's deadline lies at most this far ahead; seconds on CLOCK_BOOTTIME. */
 #define CALLGATE_GRANT_MAX_SECONDS 10
 /* A request that is not acknowledged as seen within this time is denied. */
-#define CALLGATE_SEEN_SECONDS 2
+#define CALLGATE_SEEN_SECONDS	   2
 /* A caller is held at most this long. */
-#define CALLGATE_HOLD_SECONDS 65
+#define CALLGATE_HOLD_SECONDS	   65
 
 enum callgate_verdict {
 	CALLGATE_VERDICT_DENY,
@@ -60,35 +60,35 @@ enum callgate_reason {
 enum callgate_attr {
 	CALLGATE_A_UNSPEC,
 	CALLGATE_A_PAD,
-	CALLGATE_A_TGID,       /* u32: process id in the initial pid namespace */
-	CALLGATE_A_COOKIE,     /* u64: names one process image; changes with exec */
-	CALLGATE_A_START_TIME, /* u64: ns on CLOCK_BOOTTIME */
-	CALLGATE_A_UID,	       /* u32: in the initial user namespace */
-	CALLGATE_A_CGROUP,     /* u64: id of a cgroup of the unified hierarchy */
-	CALLGATE_A_CGROUP_FD,  /* u32: an open directory of that hierarchy, in the sender */
-	CALLGATE_A_EXE,	       /* string: path of the executable, for people only */
-	CALLGATE_A_TRACED,     /* u8: 1 while a debugger is attached */
-	CALLGATE_A_DEVICE,     /* u32: id of a gated device, never re-used */
-	CALLGATE_A_KINDS,      /* u32: CALLGATE_KIND_* */
-	CALLGATE_A_NAME,       /* string: the device's own name */
-	CALLGATE_A_NODE,       /* string: "video0", "pcmC1D0c/0" */
-	CALLGATE_A_SESSION,    /* u64: chosen by the controller, not 0 */
-	CALLGATE_A_GRANT,      /* u64: id of a grant, never re-used */
-	CALLGATE_A_DEADLINE,   /* u64: ns on CLOCK_BOOTTIME */
-	CALLGATE_A_REQUEST,    /* u64: id of a held caller, never re-used */
-	CALLGATE_A_VERDICT,    /* u8: enum callgate_verdict */
-	CALLGATE_A_MODE,       /* u8: enum callgate_mode */
-	CALLGATE_A_OP,	       /* u8: enum callgate_op */
-	CALLGATE_A_SINCE,      /* u64: ns on CLOCK_BOOTTIME */
-	CALLGATE_A_REASON,     /* u8: enum callgate_reason */
-	CALLGATE_A_COUNT,      /* u32: denied attempts since the last event of the same kind */
-	CALLGATE_A_SEEN,       /* u8: 1 when the controller acknowledged the request */
-	CALLGATE_A_STREAM,     /* u64: id of a stream, never re-used */
-	CALLGATE_A_STAT_CHECKS,	  /* u64: statistics, see callgate.yaml */
-	CALLGATE_A_STAT_DENIED,	  /* u64 */
-	CALLGATE_A_STAT_ASKED,	  /* u64 */
-	CALLGATE_A_STAT_REVOKED,  /* u64 */
-	CALLGATE_A_STAT_LOST,	  /* u64: events that did not reach the controller */
+	CALLGATE_A_TGID,	 /* u32: process id in the initial pid namespace */
+	CALLGATE_A_COOKIE,	 /* u64: names one process image; changes with exec */
+	CALLGATE_A_START_TIME,	 /* u64: ns on CLOCK_BOOTTIME */
+	CALLGATE_A_UID,		 /* u32: in the initial user namespace */
+	CALLGATE_A_CGROUP,	 /* u64: id of a cgroup of the unified hierarchy */
+	CALLGATE_A_CGROUP_FD,	 /* u32: an open directory of that hierarchy, in the sender */
+	CALLGATE_A_EXE,		 /* string: path of the executable, for people only */
+	CALLGATE_A_TRACED,	 /* u8: 1 while a debugger is attached */
+	CALLGATE_A_DEVICE,	 /* u32: id of a gated device, never re-used */
+	CALLGATE_A_KINDS,	 /* u32: CALLGATE_KIND_* */
+	CALLGATE_A_NAME,	 /* string: the device's own name */
+	CALLGATE_A_NODE,	 /* string: "video0", "pcmC1D0c/0" */
+	CALLGATE_A_SESSION,	 /* u64: chosen by the controller, not 0 */
+	CALLGATE_A_GRANT,	 /* u64: id of a grant, never re-used */
+	CALLGATE_A_DEADLINE,	 /* u64: ns on CLOCK_BOOTTIME */
+	CALLGATE_A_REQUEST,	 /* u64: id of a held caller, never re-used */
+	CALLGATE_A_VERDICT,	 /* u8: enum callgate_verdict */
+	CALLGATE_A_MODE,	 /* u8: enum callgate_mode */
+	CALLGATE_A_OP,		 /* u8: enum callgate_op */
+	CALLGATE_A_SINCE,	 /* u64: ns on CLOCK_BOOTTIME */
+	CALLGATE_A_REASON,	 /* u8: enum callgate_reason */
+	CALLGATE_A_COUNT,	 /* u32: denied attempts since the last event of the same kind */
+	CALLGATE_A_SEEN,	 /* u8: 1 when the controller acknowledged the request */
+	CALLGATE_A_STREAM,	 /* u64: id of a stream, never re-used */
+	CALLGATE_A_STAT_CHECKS,	 /* u64: statistics, see callgate.yaml */
+	CALLGATE_A_STAT_DENIED,	 /* u64 */
+	CALLGATE_A_STAT_ASKED,	 /* u64 */
+	CALLGATE_A_STAT_REVOKED, /* u64 */
+	CALLGATE_A_STAT_LOST,	 /* u64: events that did not reach the controller */
 
 	__CALLGATE_A_MAX,
 	CALLGATE_A_MAX = __CALLGATE_A_MAX - 1
