@@ -208,7 +208,7 @@ void callgate_v4l2_file_started(struct v4l2_gate *gate, struct file *file, bool 
 	spin_unlock(&gate->lock);
 }
 
-int callgate_v4l2_file_began(struct v4l2_gate *gate, struct file *file, bool *ret_fresh)
+int callgate_v4l2_file_began(struct v4l2_gate *gate, struct file *file, u64 *ret_starts)
 {
 	struct v4l2_gate_file *rec;
 	int r;
@@ -219,8 +219,8 @@ int callgate_v4l2_file_began(struct v4l2_gate *gate, struct file *file, bool *re
 	spin_lock(&gate->lock);
 	rec = find(gate, file);
 	if (rec) {
-		*ret_fresh = !callgate_stream_running(&rec->stream);
 		rec->starts++;
+		*ret_starts = callgate_stream_running(&rec->stream) ? 0 : rec->starts;
 		callgate_stream_start(&gate->dev, &rec->stream);
 	}
 	spin_unlock(&gate->lock);

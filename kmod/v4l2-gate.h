@@ -72,8 +72,11 @@ bool callgate_v4l2_file_any(struct v4l2_gate *gate);
 /* Around an operation that may start a capture. starting() adopts a file that was open before the gate came. */
 int callgate_v4l2_file_starting(struct v4l2_gate *gate, struct file *file);
 void callgate_v4l2_file_started(struct v4l2_gate *gate, struct file *file, bool success);
-/* Both in one, for a capture that begins as a side effect. @ret_fresh: it did not run before. */
-int callgate_v4l2_file_began(struct v4l2_gate *gate, struct file *file, bool *ret_fresh);
+/*
+ * Both in one, for a capture that begins as a side effect. @ret_starts: what stopping() would
+ * return now, or 0 if it ran before.
+ */
+int callgate_v4l2_file_began(struct v4l2_gate *gate, struct file *file, u64 *ret_starts);
 /* Around an operation that may stop a capture: the first value goes into the second call. */
 u64 callgate_v4l2_file_stopping(struct v4l2_gate *gate, struct file *file);
 void callgate_v4l2_file_stopped(struct v4l2_gate *gate, struct file *file, u64 starts, bool off);

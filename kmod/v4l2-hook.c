@@ -158,9 +158,8 @@ static ssize_t gated_read(struct v4l2_gate *gate, struct file *file, char __user
 			  loff_t *off)
 {
 	struct vb2_queue *q = gate->vdev->queue;
-	bool fresh = false;
+	u64 starts = 0;
 	ssize_t ret;
-	u64 starts;
 
 	/* A node that cannot be read is not worth a prompt. */
 	if (gate->vdev->device_caps & V4L2_CAP_READWRITE)
@@ -171,14 +170,13 @@ static ssize_t gated_read(struct v4l2_gate *gate, struct file *file, char __user
 		return ret;
 
 	if (!reads(gate, file)) {
-		ret = callgate_v4l2_file_began(gate, file, &fresh);
+		ret = callgate_v4l2_file_began(gate, file, &starts);
 		if (ret)
 			return ret;
 	}
-	starts = callgate_v4l2_file_stopping(gate, file);
 	ret = gate->orig->read(file, buf, size, off);
 	/* Entered for nothing? Where the queue cannot be asked, these two errors say that nothing was begun. */
-	if (fresh && ret < 0)
+	if (starts && ret < 0)
 		callgate_v4l2_file_stopped(gate, file, starts,
 					   !q && (ret == -EINVAL || ret == -EBUSY));
 	return check_again(gate, file, ret);
@@ -233,7 +231,7 @@ static __poll_t gated_poll(struct v4l2_gate *gate, struct file *file,
 	struct vb2_queue *q = gate->vdev->queue;
 	bool idle = q && !READ_ONCE(q->fileio);
 	__poll_t events;
-	bool fresh;
+	u64 starts;
 
 	if (callgate_check_quiet(&gate->dev))
 		return denied_poll(gate, file, wait);
@@ -243,7 +241,7 @@ static __poll_t gated_poll(struct v4l2_gate *gate, struct file *file,
 	/* In read mode the driver's poll starts the capture. Without a vb2 queue the first input shows it. */
 	if (q ? idle && reads(gate, file)
 	      : gate->vdev->device_caps & V4L2_CAP_READWRITE && events & INPUT_EVENTS)
-		callgate_v4l2_file_began(gate, file, &fresh);
+		callgate_v4l2_file_began(gate, file, &starts);
 	if (callgate_check_quiet(&gate->dev)) {
 		callgate_v4l2_file_lapsed(gate, file);
 		events = (events & ~INPUT_EVENTS) | EPOLLERR;
