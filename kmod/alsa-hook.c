@@ -47,7 +47,6 @@
 
 #include "alsa-compat.h"
 #include "check.h"
-#include "report.h"
 
 static void assert_stream_locked(const struct snd_pcm_substream *substream)
 {
@@ -55,13 +54,6 @@ static void assert_stream_locked(const struct snd_pcm_substream *substream)
 		lockdep_assert_held(&substream->self_group.mutex);
 	else
 		lockdep_assert_held(&substream->self_group.lock);
-}
-
-/* A denial for a reason other than a missing grant: somebody else has the buffer. */
-static int deny(struct callgate_device *dev, enum callgate_op op)
-{
-	callgate_report_denied(dev, op);
-	return callgate_check_permissive() ? 0 : -EACCES;
 }
 
 static bool mapped_by_other(const struct alsa_capture *capture, const void *pid, u64 exec_id)
@@ -301,7 +293,7 @@ static int may_map(struct alsa_capture *capture)
 
 	assert_stream_locked(capture->gate.substream);
 	if (mapped_by_not_current(capture) || started_by_not_current(capture))
-		err = deny(&capture->dev, CALLGATE_OP_MMAP);
+		err = callgate_deny(&capture->dev, CALLGATE_OP_MMAP);
 	else if ((capture->dirty || capture->gate.substream->ref_count != 1) &&
 		 callgate_check_quiet(&capture->dev))
 		err = callgate_check(&capture->dev, CALLGATE_OP_MMAP);
@@ -368,7 +360,7 @@ static int may_start(struct snd_pcm_substream *substream)
 			return -EBADFD;
 		err = callgate_check(&capture->dev, CALLGATE_OP_START);
 		if (!err && mapped_by_not_current(capture))
-			err = deny(&capture->dev, CALLGATE_OP_START);
+			err = callgate_deny(&capture->dev, CALLGATE_OP_START);
 		if (err)
 			return err;
 	}

@@ -51,12 +51,22 @@ static bool counted(struct callgate_device *dev, enum callgate_op op)
 	return ok;
 }
 
-int callgate_check(struct callgate_device *dev, enum callgate_op op)
+static int refuse(struct callgate_device *dev, enum callgate_op op)
 {
-	if (likely(counted(dev, op)))
-		return 0;
 	callgate_report_denied(dev, op);
 	return callgate_check_permissive() ? 0 : -EACCES;
+}
+
+int callgate_check(struct callgate_device *dev, enum callgate_op op)
+{
+	return likely(counted(dev, op)) ? 0 : refuse(dev, op);
+}
+
+int callgate_deny(struct callgate_device *dev, enum callgate_op op)
+{
+	callgate_stat_inc(CALLGATE_STAT_DENIED);
+	trace_callgate_check(dev->id, op, false);
+	return refuse(dev, op);
 }
 
 int callgate_check_quiet(struct callgate_device *dev)

@@ -14,6 +14,12 @@
  */
 int callgate_check(struct callgate_device *dev, enum callgate_op op);
 
+/*
+ * callgate_deny() - a denial for a reason other than a missing grant, after callgate_check()
+ * Counted and reported as one. Any context. Returns -EACCES; 0 in permissive mode.
+ */
+int callgate_deny(struct callgate_device *dev, enum callgate_op op);
+
 /* callgate_check_quiet() - the same, without counting or reporting a denial; for poll and re-checks. */
 int callgate_check_quiet(struct callgate_device *dev);
 

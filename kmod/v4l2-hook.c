@@ -277,8 +277,8 @@ static int hook_v4l2_mmap(struct file *file, struct vm_area_struct *vma)
 	gate = hook_enter(file);
 	if (gate) {
 		ret = callgate_check(&gate->dev, CALLGATE_OP_MMAP);
-		if (!ret && !callgate_v4l2_file_owns(gate, file) && !callgate_check_permissive())
-			ret = -EACCES;
+		if (!ret && !callgate_v4l2_file_owns(gate, file))
+			ret = callgate_deny(&gate->dev, CALLGATE_OP_MMAP);
 		if (!ret)
 			ret = gate->orig->mmap(file, vma);
 	} else {
