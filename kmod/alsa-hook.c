@@ -442,7 +442,9 @@ static int trigger_gated(struct alsa_gate *gate, int cmd)
 	case SNDRV_PCM_TRIGGER_SUSPEND:
 	case SNDRV_PCM_TRIGGER_PAUSE_PUSH:
 		err = gate->orig->trigger(substream, cmd);
-		note_stopped(substream);
+		/* The PCM core believes a failed stop, but leaves running what cannot be paused. */
+		if (err >= 0 || cmd != SNDRV_PCM_TRIGGER_PAUSE_PUSH)
+			note_stopped(substream);
 		return err;
 	default:
 		return gate->orig->trigger(substream, cmd);
