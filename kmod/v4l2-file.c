@@ -158,16 +158,22 @@ bool callgate_v4l2_file_any(struct v4l2_gate *gate)
 	return any;
 }
 
-/* A file that was open before the gate came gets its record at the first operation that needs one. */
-static int adopt(struct v4l2_gate *gate, struct file *file)
+static bool is_known(struct v4l2_gate *gate, struct file *file)
 {
-	struct v4l2_gate_file *rec;
 	bool known;
 
 	spin_lock(&gate->lock);
 	known = find(gate, file);
 	spin_unlock(&gate->lock);
-	if (known)
+	return known;
+}
+
+/* A file that was open before the gate came gets its record at the first operation that needs one. */
+static int adopt(struct v4l2_gate *gate, struct file *file)
+{
+	struct v4l2_gate_file *rec;
+
+	if (is_known(gate, file))
 		return 0;
 	rec = callgate_v4l2_file_new();
 	if (IS_ERR(rec))
@@ -311,6 +317,16 @@ void callgate_v4l2_file_lapsed(struct v4l2_gate *gate, struct file *file)
 		callgate_v4l2_revoke_soon(gate);
 	}
 	spin_unlock(&gate->lock);
+}
+
+/*
+ * Only what was open before: a known file's captures are entered, and whoever
+ * else got hold of it must not be able to stop them.
+ */
+void callgate_v4l2_file_denied(struct v4l2_gate *gate, struct file *file)
+{
+	if (!is_known(gate, file))
+		callgate_v4l2_file_lapsed(gate, file);
 }
 
 static bool has_ioctl(struct video_device *vdev, unsigned int cmd)

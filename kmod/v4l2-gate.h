@@ -86,6 +86,8 @@ void callgate_v4l2_file_buffers(struct v4l2_gate *gate, struct file *file, bool 
 bool callgate_v4l2_file_owns(struct v4l2_gate *gate, struct file *file);
 /* Current lost its grant during an operation on @file: stop that file. */
 void callgate_v4l2_file_lapsed(struct v4l2_gate *gate, struct file *file);
+/* Current was denied on @file: stop it if it was open before the gate came, and nobody has judged it yet. */
+void callgate_v4l2_file_denied(struct v4l2_gate *gate, struct file *file);
 /* ops->revoke */
 void callgate_v4l2_file_revoke(struct callgate_device *dev);
 

@@ -166,8 +166,10 @@ static ssize_t gated_read(struct v4l2_gate *gate, struct file *file, char __user
 		ret = ask_or_check(gate, file, CALLGATE_OP_READ);
 	else
 		ret = callgate_check(&gate->dev, CALLGATE_OP_READ);
-	if (ret)
+	if (ret) {
+		callgate_v4l2_file_denied(gate, file);
 		return ret;
+	}
 
 	if (!reads(gate, file)) {
 		ret = callgate_v4l2_file_began(gate, file, &starts);
@@ -233,8 +235,10 @@ static __poll_t gated_poll(struct v4l2_gate *gate, struct file *file,
 	__poll_t events;
 	u64 starts;
 
-	if (callgate_check_quiet(&gate->dev))
+	if (callgate_check_quiet(&gate->dev)) {
+		callgate_v4l2_file_denied(gate, file);
 		return denied_poll(gate, file, wait);
+	}
 	events = gate->orig->poll(file, wait);
 	if (!asked)
 		return events;
@@ -401,8 +405,10 @@ static long gated_ioctl(struct v4l2_gate *gate, struct file *file, ioctl_fn call
 	}
 
 	ret = callgate_check(&gate->dev, op);
-	if (ret)
+	if (ret) {
+		callgate_v4l2_file_denied(gate, file);
 		return ret;
+	}
 	ret = call(file, cmd, arg);
 	return again ? check_again(gate, file, ret) : ret;
 }
