@@ -464,14 +464,26 @@ static int hook_trigger(struct snd_pcm_substream *substream, int cmd)
 	return err;
 }
 
-/* A stranger's mapping is left from a permissive mode that has ended. */
+static bool runs(const struct alsa_capture *capture)
+{
+	struct snd_pcm_substream *substream = capture->gate.substream;
+
+	assert_stream_locked(substream);
+	return callgate_stream_running(&capture->stream) ||
+	       (substream->runtime && snd_pcm_running(substream));
+}
+
+/*
+ * A stranger's mapping is left from a permissive mode that has ended. So is a
+ * capture that ran before the gate came: nobody knows who started it.
+ */
 static bool may_run(struct alsa_capture *capture)
 {
 	const struct callgate_stream *stream = &capture->stream;
 
 	if (callgate_check_permissive())
 		return true;
-	return callgate_stream_allowed(&capture->dev, stream) &&
+	return callgate_stream_running(stream) && callgate_stream_allowed(&capture->dev, stream) &&
 	       !mapped_by_other(capture, stream->image.pid, stream->image.exec_id);
 }
 
@@ -484,7 +496,7 @@ void callgate_alsa_revoke(struct callgate_device *dev)
 
 	mutex_lock(&capture->stopping);
 	snd_pcm_stream_lock_irqsave(substream, flags);
-	if (capture->gate.open && callgate_stream_running(stream) && !may_run(capture)) {
+	if (capture->gate.open && runs(capture) && !may_run(capture)) {
 		callgate_stream_stop(dev, stream, CALLGATE_REASON_REVOKED);
 		snd_pcm_stop(substream, SNDRV_PCM_STATE_SETUP);
 	}

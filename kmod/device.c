@@ -137,7 +137,7 @@ void callgate_device_revoke(struct callgate_device *dev)
 
 	smp_mb(); /* pairs with callgate_stream_start() */
 	spin_lock_irqsave(&dev->lock, flags);
-	if (!dev->removed && !list_empty(&dev->streams))
+	if (!dev->removed)
 		queue_work(callgate_device_queue, &dev->revoke);
 	spin_unlock_irqrestore(&dev->lock, flags);
 }

@@ -101,7 +101,7 @@ void callgate_device_remove(struct callgate_device *dev);
 void callgate_device_get(struct callgate_device *dev);
 void callgate_device_put(struct callgate_device *dev);
 
-/* Runs ops->revoke soon, if something streams. Any context. */
+/* Runs ops->revoke soon, also where no stream is known: one may have run before the gate came. Any context. */
 void callgate_device_revoke(struct callgate_device *dev);
 /* The same for every device: a grant ended. */
 void callgate_device_revoke_all(void);
