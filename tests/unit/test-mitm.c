@@ -222,6 +222,12 @@ static uint32_t shown(const struct channel *c)
 	return n;
 }
 
+/* A search that goes on far beyond its luck is for something that does not enter the number. */
+static void one_more(unsigned int *tries)
+{
+	assert_true(++*tries < 1u << 16);
+}
+
 static bool same(uint32_t a, uint32_t b, unsigned int bits)
 {
 	return ((a ^ b) & ((1u << bits) - 1)) == 0;
@@ -323,11 +329,13 @@ static void grinding_the_answer_to_a_wins_by_chance_only(void **state)
 	for (unsigned int i = 0; i < n; i++) {
 		struct between m;
 		uint32_t number;
+		unsigned int tries = 0;
 
 		between_begin(&m);
 		number = half_sas(&m.to_b, m.to_b.nonce, m.to_b.hs.s_pub);
 		memcpy(m.to_a.peer_nonce, guess, sizeof(guess));
 		do {
+			one_more(&tries);
 			fill(m.to_a.nonce, sizeof(m.to_a.nonce));
 		} while (!same(number, half_sas(&m.to_a, m.to_a.nonce, m.to_a.hs.s_pub), bits));
 		finish_with_a(&m);
@@ -347,10 +355,12 @@ static unsigned int grind_fin(bool keys, unsigned int bits, unsigned int n)
 		struct between m;
 		char text[CHANNEL_SAS_LEN];
 		struct half *h = &m.to_b;
+		unsigned int tries = 0;
 
 		between_begin(&m);
 		finish_with_a(&m);
 		while (!same(shown(m.a), half_sas(h, h->nonce, h->hs.s_pub), bits)) {
+			one_more(&tries);
 			fill(keys ? h->hs.s : h->nonce, 32);
 			if (keys)
 				crypto_x25519_public(h->hs.s, h->hs.s_pub);
