@@ -212,8 +212,13 @@ static char *approve_text(const struct client_dict *details)
 		good = good &&
 		       prompt_line(&text,
 				   "              (unproven: no gate identified this program)");
-	good = good && prompt_field(&text, "Captures", client_text(details, "Subject")) &&
-	       prompt_field(&text, "With", plain_kinds(client_number(details, "Kinds")));
+	good = good && prompt_field(&text, "Captures", client_text(details, "Subject"));
+	if (client_number(details, "Traced"))
+		good = good &&
+		       prompt_line(
+			       &text,
+			       "              (a debugger is attached to it and sees what it captures)");
+	good = good && prompt_field(&text, "With", plain_kinds(client_number(details, "Kinds")));
 	if (good)
 		return text;
 	free(text);
@@ -325,6 +330,9 @@ static char *confirm_text(const char *action, const struct client_dict *details)
 		       prompt_field(&text, "Key", client_text(details, "Fingerprint"));
 	else
 		good = false;
+	/* Each app has contacts of its own: the same name may be somebody else's in another. */
+	if (*client_text(details, "App"))
+		good = good && prompt_field(&text, "In", client_text(details, "App"));
 	if (good)
 		return text;
 	free(text);
@@ -426,7 +434,7 @@ static int on_registered(sd_bus_message *m, void *userdata, sd_bus_error *unused
 	if (error) {
 		snprintf(line, sizeof(line),
 			 "callgate-agent-tty: the daemon refused this agent: %s",
-			 error->message ? error->message : error->name);
+			 error->message && *error->message ? error->message : error->name);
 		prompt_tell(agent->prompt, line);
 		quit(agent, 1);
 		return 0;

@@ -121,6 +121,13 @@ def test_text(agent):
     agent.type("deny\n")
     answer(before)
     tap.ok(max(len(line) for line in text.splitlines()) <= 72, "a long value is continued under itself", text)
+    tap.ok("debugger" not in text, "nothing is said of a debugger where there is none", text)
+    before = ask("Approve", "oa{sv}", SESSION, details(Traced=True))
+    text = agent.expect(ASKED).group(0)
+    agent.type("deny\n")
+    answer(before)
+    tap.ok("debugger is attached" in text and max(len(line) for line in text.splitlines()) <= 72,
+           "a debugger at the program that captures is told", text)
 
 
 def test_compare(agent):
@@ -131,7 +138,8 @@ def test_compare(agent):
         tap.ok(answer(before) == wanted and "123 456 789" in text and "imitate" in text,
                f"the number is shown with its warning and '{word}' is given back", text)
     before = ask("Confirm", "sa{sv}", "forget", details(Name="bob"))
-    agent.expect(HINT)
+    text = agent.expect(ASKED).group(0)
+    tap.ok("bob" in text and "exe:/usr/bin/callgatectl" in text, "a change names the contact and its app", text)
     agent.type("allow\n")
     tap.ok(answer(before) == (True,), "a change is confirmed")
     before = ask("Confirm", "sa{sv}", "something new", details())

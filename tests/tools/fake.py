@@ -318,6 +318,9 @@ class Program:
     def collect(self, source):
         while True:
             try:
+                # A read under way would keep a terminal open that the test has closed.
+                if not select.select([source], [], [], 0.05)[0]:
+                    continue
                 data = os.read(source, 65536)
             except OSError:
                 data = b""
