@@ -48,19 +48,25 @@ static size_t decode(const unsigned char *text, uint32_t *ret_point)
 	return length;
 }
 
+/* Controls, fillers, joiners, marks and overrides of direction, odd spaces, private use, non-characters. */
+static const struct {
+	uint32_t first, last;
+} hidden[] = {
+	{ 0x0000, 0x001f },   { 0x007f, 0x009f },    { 0x00ad, 0x00ad }, { 0x034f, 0x034f },
+	{ 0x0600, 0x0605 },   { 0x061c, 0x061c },    { 0x06dd, 0x06dd }, { 0x070f, 0x070f },
+	{ 0x115f, 0x1160 },   { 0x17b4, 0x17b5 },    { 0x180b, 0x180f }, { 0x2000, 0x200f },
+	{ 0x2028, 0x202f },   { 0x205f, 0x206f },    { 0x2800, 0x2800 }, { 0x3000, 0x3000 },
+	{ 0x3164, 0x3164 },   { 0xe000, 0xf8ff },    { 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff },
+	{ 0xffa0, 0xffa0 },   { 0xfff0, 0xfffb },    { 0xfffe, 0xffff }, { 0x1bca0, 0x1bca3 },
+	{ 0x1d173, 0x1d17a }, { 0xe0000, 0x10ffff },
+};
+
 static bool shows_itself(uint32_t point)
 {
-	if (point < 0x20 || (point >= 0x7f && point < 0xa0))
-		return false;
-	/* Soft hyphen, Arabic letter mark, zero-width and direction marks, line separators, overrides, isolates. */
-	if (point == 0xad || point == 0x61c || (point >= 0x200b && point <= 0x200f) ||
-	    (point >= 0x2028 && point <= 0x202e) || (point >= 0x2060 && point <= 0x206f))
-		return false;
-	/* Byte-order mark, interlinear marks, tags, non-characters. */
-	if (point == 0xfeff || (point >= 0xfff0 && point <= 0xfffb) ||
-	    (point >= 0xe0000 && point <= 0xe0fff) || (point & 0xfffe) == 0xfffe)
-		return false;
-	return true;
+	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+		if (point >= hidden[i].first && point <= hidden[i].last)
+			return false;
+	return (point & 0xfffe) != 0xfffe;
 }
 
 bool text_is_name(const char *text, size_t max)

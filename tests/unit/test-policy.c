@@ -121,7 +121,11 @@ static void names_show_themselves(void **state)
 					   "bob",
 					   "\xc2\x85",
 					   "\xf4\x90\x80\x80",
-					   "ab\xe2\x80" };
+					   "ab\xe2\x80",
+					   "a\xe3\x85\xa4",
+					   "a\xcd\x8f",
+					   "a\xef\xb8\x8f",
+					   "a\xe2\xa0\x80" };
 	char shown[16];
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
