@@ -121,7 +121,7 @@ check-vm: all ## the rig itself and the whole system
 
 # Their programs and recipes: tests/sim/rules.mk, tests/fuzz/rules.mk.
 check-sim: ## random schedules of a hostile relay, for SIM_SECONDS=20
-check-fuzz: ## every fuzzer, each for FUZZ_SECONDS=8
+check-fuzz: ## every fuzzer, each for FUZZ_SECONDS=6
 
 debug-kernel: ## build the debug kernel, once (ten minutes and more)
 	$(Q)tests/vm/debug-kernel

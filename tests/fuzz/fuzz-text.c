@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Text from outside: hexadecimal, names, numbers, lines of the configuration.
+ * Text from outside: hexadecimal, names, numbers, lines of the configuration,
+ * and what is shown on a terminal.
  *
  * Input: which u8, then the text, for a line of the configuration three texts with a NUL between them.
  */
 #include "fuzz.h"
+#include "plain.h"
 #include "policy.h"
 #include "util/hex.h"
 #include "util/text.h"
@@ -63,6 +65,21 @@ static void line(const char *text, size_t len)
 	MUST(!(p.unverified_kinds & ~POLICY_KIND_ALL));
 }
 
+/* Nothing of it may move the cursor, hide or turn text. */
+static void terminal(const char *text)
+{
+	char *copy = plain_copy(text);
+	uint32_t c;
+	size_t n;
+
+	MUST(copy);
+	for (const char *p = copy; *p; p += n) {
+		n = plain_decode(p, &c);
+		MUST(n && !plain_is_hidden(c));
+	}
+	free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	unsigned long number = 0;
@@ -73,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text = malloc(size);
 	memcpy(text, data + 1, size - 1);
 	text[size - 1] = '\0';
-	switch (data[0] % 5) {
+	switch (data[0] % 6) {
 	case 0:
 		hex(text, size);
 		break;
@@ -89,6 +106,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 4:
 		line(text, size - 1);
+		break;
+	case 5:
+		terminal(text);
 		break;
 	}
 	free(text);

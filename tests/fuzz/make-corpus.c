@@ -231,9 +231,9 @@ static void texts(void)
 		size_t len;
 	} seeds[] = {
 		{ "hex", 0, "00ffABcd", 8 },
-		{ "hex-small", 1, "0011", 4 },
-		{ "name", 12, "Anna \xc3\x84", 7 },
-		{ "name-bad", 22, " \xe2\x80\xaex\xff\x1b", 7 },
+		{ "hex-small", 7, "0011", 4 },
+		{ "name", 14, "Anna \xc3\x84", 7 },
+		{ "name-bad", 20, " \xe2\x80\xaex\xff\x1b", 7 },
 		{ "number", 3, "123", 3 },
 		{ "prompt", 4,
 		  "prompt\0timeout\0"
@@ -241,6 +241,7 @@ static void texts(void)
 		  17 },
 		{ "kinds", 4, "unverified\0kinds\0microphone camera", 34 },
 		{ "group", 4, "agent\0group\0callgate-agent", 26 },
+		{ "terminal", 5, "a\\b\x1b[2J\xe2\x80\xae", 10 },
 		{ "heartbeat", 4,
 		  "channel\0heartbeat\0"
 		  "2000",
@@ -253,6 +254,20 @@ static void texts(void)
 		add(&s, seeds[i].text, seeds[i].len);
 		save(&s, "text", seeds[i].name);
 	}
+}
+
+static void streams(void)
+{
+	struct seed s = {};
+
+	add(&s, (uint8_t[]){ 0, 1, 0, 0, 0, 4, 'A', 'n', 'n', 'a' }, 10);
+	add(&s, (uint8_t[]){ 2, 0, 0, 0, 2, 'P', 'x', 5, 0, 0, 0, 4, 0, 0, 0x80, 0 }, 16);
+	add(&s, (uint8_t[]){ 3, 0, 0, 0, 3, 1, 2, 3, 4, 0, 0, 0, 1, 9 }, 14);
+	save(&s, "carriage", "call");
+	add(&s, (uint8_t[]){ 0, 1, 0, 0, 0, 1, 'B', 3, 0, 0, 0x40, 0x41 }, 12);
+	save(&s, "carriage", "too-long");
+	add(&s, (uint8_t[]){ 0xaa, 1, 0, 0, 0, 1, 'B', 2, 0, 0, 0, 1, 7, 2, 0, 0, 0, 1, 8 }, 19);
+	save(&s, "carriage", "no-memory");
 }
 
 int main(int argc, char **argv)
@@ -270,5 +285,6 @@ int main(int argc, char **argv)
 	frames();
 	identities();
 	texts();
+	streams();
 	return 0;
 }

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # libFuzzer needs clang; the code under test is built once more for it, with its coverage, ASan and UBSan. FUZZ_SECONDS says for
-# how long each runs (default 8). For more, tests/fuzz/run with one program.
+# how long each runs (default 6). For more, tests/fuzz/run with one program.
 
 FUZZ_CC ?= clang
 fuzz_lib_src := $(wildcard daemon/channel*.c daemon/noise.c daemon/crypto*.c daemon/identity*.c daemon/policy.c \
-	daemon/util/*.c tools/sframe.c)
+	daemon/util/*.c tools/sframe.c tools/carriage.c tools/plain.c)
 fuzz_src := $(wildcard tests/fuzz/fuzz-*.c)
 fuzz_bin := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(fuzz_src))
 fuzz_cmds := $(foreach p,$(fuzz_bin),"tests/fuzz/run $(p)")
