@@ -125,8 +125,9 @@ int bus_current_uid(struct service *service, uid_t *ret_uid)
 int bus_refused(sd_bus_error *error, const struct refusal *refusal)
 {
 	return sd_bus_error_set(error, refusal_error(refusal->name),
-				refusal->why[0] != '\0' ? refusal->why
-							: "The service refused it; its log may say more.");
+				refusal->why[0] != '\0'
+					? refusal->why
+					: "The service refused it; its log may say more.");
 }
 
 int bus_failed(sd_bus_error *error, int r)

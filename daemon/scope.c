@@ -101,8 +101,7 @@ int scopes_new(struct scopes **ret_scopes, const char *dir)
 	if (scopes == NULL)
 		return -ENOMEM;
 	for (int i = 0; i < BOUND_SCOPES; i++)
-		scopes->scope[i] =
-			(struct scope){ .dir_fd = -1, .procs_fd = -1, .uid = (uid_t)-1 };
+		scopes->scope[i] = (struct scope){ .dir_fd = -1, .procs_fd = -1, .uid = (uid_t)-1 };
 	for (int i = 0; i < BOUND_SCOPES; i++) {
 		r = open_scope(pool_fd, i, &scopes->scope[i]);
 		if (r < 0)

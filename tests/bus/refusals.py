@@ -76,6 +76,22 @@ ok(creates() == "allowed", "after they ended there is room again")
 mine = [Actor(alice.bus, MALLORY) for _ in range(2)]
 ok([a.refusal(ROOT_PATH, MANAGER, "Subscribe") for a in mine] == ["allowed"] * 2, "any user may subscribe")
 
+# ---- what ended sessions left running in their scopes
+if alice.daemon.scopes:
+    left = []
+    said = "allowed"
+    while said == "allowed" and len(left) < 20:
+        left.append(alice.app.spawn())
+        said = creates(subject=left[-1], options={"scope": True})
+    ok(said == "Limit" and len(left) == 17, f"a user's scopes are {len(left) - 1}, ended sessions or not")
+    alice.app.do("kill", pid=left[0])
+    ok(wait_for(lambda: creates(subject=left[-1], options={"scope": True}) == "allowed"), "an emptied one is used again")
+    for pid in left[1:]:
+        alice.app.do("kill", pid=pid)
+else:
+    for _ in range(2):
+        ok(True, "scopes # SKIP no control groups of version 2")
+
 # ---- who may be an agent
 plain = Actor(alice.bus, MALLORY)
 grouped = Actor(alice.bus, MALLORY, [AGENT_GROUP])
