@@ -169,7 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	pair_again();
 	c = begin(&in, &at);
-	while (c && in.left) {
+	for (unsigned int i = 0; c && in.left && i < 40; i++) {
 		switch (take_u8(&in) % 10) {
 		case 0:
 			any_blob(c, &in, true, now);

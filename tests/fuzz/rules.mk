@@ -12,7 +12,7 @@ fuzz_cmds := $(foreach p,$(fuzz_bin),"tests/fuzz/run $(p)")
 fuzz_obj = $(patsubst %.c,$(BUILD)/fuzz/%.o,$(1))
 fuzz_shared := $(call fuzz_obj,tests/fuzz/alloc.c tests/fuzz/pair.c) $(BUILD)/fuzz/libcallgate.a
 fuzz_flags := -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all
-fuzz_wraps := malloc calloc realloc strdup crypto_secret_new crypto_secret_free
+fuzz_wraps := malloc calloc realloc strdup crypto_secret_new crypto_secret_free crypto_x25519
 fuzz_ld := $(fuzz_wraps:%=-Wl,--wrap=%)
 
 .PHONY: check-fuzz fuzz-corpus
