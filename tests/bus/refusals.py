@@ -143,7 +143,7 @@ question = alice.agent.wait("Approve")
 alice.app.do("poke", pid=subject)
 wait_for(lambda: b"sleep" in open(f"/proc/{subject}/cmdline", "rb").read())
 alice.agent.reply(question, "bu", True, 3)
-ok(end_of(path) == "subject-exec" and not alice.app.wait_signal("Blob", 0.2),
+ok(end_of(path) == "subject-exec" and not alice.app.wait_signal("Blob", 0.2, path),
    "an approval is not for what the subject became")
 
 # ---- comparing
