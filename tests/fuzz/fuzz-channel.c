@@ -106,6 +106,13 @@ static void look(struct channel *c, uint64_t now)
 	while (channel_poll_output(c, blob, &len))
 		MUST(len >= WIRE_HEADER_LEN && len <= CHANNEL_BLOB_MAX);
 	MUST(channel_state_name(state) && channel_end_name(channel_end_reason(c)));
+	MUST(channel_end_message(channel_end_reason(c)));
+	channel_end_message(channel_peer_reason(c));
+	for (unsigned int kind = 0; kind < 4; kind++)
+		MUST(channel_level_name(channel_level(c, kind)));
+	MUST(!channel_confirmed(c) || (channel_peer_key(c) && channel_sas(c, sas)));
+	MUST(channel_own_dir(c) ==
+	     (channel_role(c) == CHANNEL_INITIATOR ? CHANNEL_I2R : CHANNEL_R2I));
 	MUST(channel_alive_until(c) <= c->now + dead);
 	MUST(channel_peer_claims(c, &claims) ? claims.level[0] < CHANNEL_LEVEL_COUNT &&
 						       claims.level[1] < CHANNEL_LEVEL_COUNT &&

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 	} while (0)
 
 /**
- * fuzz_memory - from now on, allocation number n fails where bit n % 8 of @failing is set; 0: none fails
+ * fuzz_memory - from now on, allocation number @failing fails, or from 64 on a choice of one in eight; 0: none
  *
  * Stands in for malloc(), calloc(), realloc(), strdup() and crypto_secret_new() of the code under test, see alloc.c.
  */

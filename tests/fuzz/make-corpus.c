@@ -188,22 +188,26 @@ static void frames(void)
 
 static void identities(void)
 {
+	static const char *const names[] = { "empty", "empty-fail", "one",   "one-fail",
+					     "two",   "two-fail",   "three", "three-fail" };
 	uint8_t *file, root[64] = { 'C', 'G', 'I', 'D', 1 }, key[32] = { 1 };
 	struct identity *id;
 	struct seed s = {};
 	size_t len;
 
 	MUST(identity_decode(&id, root, 39) == 0);
-	for (unsigned int pins = 0; pins < 3; pins++) {
+	for (unsigned int pins = 0; pins < 4; pins++) {
 		if (pins) {
 			key[0] = (uint8_t)pins;
 			MUST(identity_pin(id, "exe:/usr/bin/call",
-					  pins == 1 ? "Anna" : "Bob Miller", key, pins) == 0);
+					  pins == 2 ? "Bob Miller" : "Anna", key,
+					  pins == 1 ? IDENTITY_PINNED : IDENTITY_VERIFIED) == 0);
 		}
 		MUST(identity_encode(id, &file, &len) == 0);
 		for (unsigned int failing = 0; failing < 2; failing++) {
 			add(&s,
-			    (uint8_t[]){ failing ? 0x44 : 0, (uint8_t)(len >> 8), (uint8_t)len },
+			    (uint8_t[]){ failing ? 6 + 2 * pins : 0, (uint8_t)(len >> 8),
+					 (uint8_t)len },
 			    3);
 			add(&s, file, len);
 			for (uint8_t op = 0; op < 6; op++) {
@@ -213,9 +217,7 @@ static void identities(void)
 				add_text(&s, "Carla");
 			}
 			add(&s, (uint8_t[]){ 128, 0, 0, 0, 1, 'X', 129, 0, 0, 0, 0 }, 11);
-			save(&s, "identity",
-			     (const char *[]){ "empty", "empty-fail", "one", "one-fail", "two",
-					       "two-fail" }[2 * pins + failing]);
+			save(&s, "identity", names[2 * pins + failing]);
 		}
 		crypto_secret_free(file);
 	}
