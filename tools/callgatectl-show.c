@@ -3,7 +3,6 @@
  * The verbs that only look: status, devices, sessions, and the list of peers.
  * Must not change anything. The daemon filters what this user may see.
  */
-#include "callgatectl.h"
 #include "callgatectl-show.h"
 
 #include "plain.h"
