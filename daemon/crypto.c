@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -19,30 +20,75 @@
 /* The process that may free secrets; a forked child holds emptied copies whose canaries are gone. */
 static pid_t owner;
 
+/* In front of every piece of secret memory, inside its guard pages. */
+struct head {
+	size_t size;
+	uint64_t canary;
+};
+
+/*
+ * Pieces that were freed, wiped and kept: still locked and guarded, ready to be handed out again. To map, lock, guard and unmap one
+ * costs as much as the arithmetic of a whole handshake.
+ */
+#define SPARE_MAX 8
+static uint8_t *spare[SPARE_MAX];
+static uint64_t canary;
+
 int crypto_init(void)
 {
 	if (sodium_init() < 0)
 		return -EIO;
 	owner = getpid();
+	if (!canary)
+		randombytes_buf(&canary, sizeof(canary));
 	return 0;
+}
+
+/* sodium_malloc aligns the end of a piece, so its front may lie anywhere. */
+static struct head head_of(const uint8_t *piece)
+{
+	struct head h;
+
+	memcpy(&h, piece, sizeof(h));
+	return h;
+}
+
+static void *take_spare(size_t size)
+{
+	void *p = NULL;
+
+	if (getpid() != owner)
+		return NULL;
+	for (size_t i = 0; i < SPARE_MAX && !p; i++) {
+		if (!spare[i] || head_of(spare[i]).size != size)
+			continue;
+		p = spare[i] + sizeof(struct head);
+		spare[i] = NULL;
+	}
+	return p;
 }
 
 void *crypto_secret_new(size_t size)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start, end;
-	void *p;
+	const struct head head = { size, canary };
+	size_t whole = size + sizeof(head);
+	uint8_t *p;
 
-	if (!size) {
+	if (!size || whole < size) {
 		errno = EINVAL;
 		return NULL;
 	}
-	p = sodium_malloc(size);
+	p = take_spare(size);
+	if (p)
+		return p;
+	p = sodium_malloc(whole);
 	if (!p) {
 		errno = ENOMEM;
 		return NULL;
 	}
 	/* sodium_malloc locks too but hides that it failed. */
-	if (sodium_mlock(p, size) != 0) {
+	if (sodium_mlock(p, whole) != 0) {
 		int saved = errno ? errno : ENOMEM;
 
 		sodium_free(p);
@@ -51,7 +97,7 @@ void *crypto_secret_new(size_t size)
 	}
 #ifdef MADV_WIPEONFORK
 	start = (uintptr_t)p & ~(page - 1);
-	end = ((uintptr_t)p + size + page - 1) & ~(page - 1);
+	end = ((uintptr_t)p + whole + page - 1) & ~(page - 1);
 	/* EINVAL: a kernel before 4.14. The daemon does not fork while it holds secrets; this is the second line. */
 	if (madvise((void *)start, end - start, MADV_WIPEONFORK) != 0 && errno != EINVAL) {
 		int saved = errno;
@@ -61,14 +107,30 @@ void *crypto_secret_new(size_t size)
 		return NULL;
 	}
 #endif
-	memset(p, 0, size);
-	return p;
+	memset(p, 0, whole);
+	memcpy(p, &head, sizeof(head));
+	return p + sizeof(head);
 }
 
 void *crypto_secret_free(void *p)
 {
-	if (p && getpid() == owner)
-		sodium_free(p);
+	uint8_t *piece;
+	struct head head;
+
+	if (!p || getpid() != owner)
+		return NULL;
+	piece = (uint8_t *)p - sizeof(head);
+	head = head_of(piece);
+	/* Somebody wrote in front of the piece: nothing here can be trusted any more. */
+	if (head.canary != canary)
+		abort();
+	crypto_wipe(p, head.size);
+	for (size_t i = 0; i < SPARE_MAX; i++)
+		if (!spare[i]) {
+			spare[i] = piece;
+			return NULL;
+		}
+	sodium_free(piece);
 	return NULL;
 }
 
@@ -143,15 +205,16 @@ int crypto_hkdf_expand(const uint8_t prk[CRYPTO_SHA512_LEN], const struct crypto
 		       size_t n, void *ret, size_t len)
 {
 	uint8_t block[CRYPTO_SHA512_LEN], counter = 0;
+	crypto_auth_hmacsha512_state keyed, st;
 	uint8_t *out = ret;
 
 	if (!len || len > 255 * CRYPTO_SHA512_LEN)
 		return -EINVAL;
+	crypto_auth_hmacsha512_init(&keyed, prk, CRYPTO_SHA512_LEN);
 	while (len) {
 		size_t take = len < sizeof(block) ? len : sizeof(block);
-		crypto_auth_hmacsha512_state st;
 
-		crypto_auth_hmacsha512_init(&st, prk, CRYPTO_SHA512_LEN);
+		st = keyed;
 		if (counter)
 			crypto_auth_hmacsha512_update(&st, block, sizeof(block));
 		for (size_t i = 0; i < n; i++)
@@ -159,11 +222,12 @@ int crypto_hkdf_expand(const uint8_t prk[CRYPTO_SHA512_LEN], const struct crypto
 		counter++;
 		crypto_auth_hmacsha512_update(&st, &counter, 1);
 		crypto_auth_hmacsha512_final(&st, block);
-		crypto_wipe(&st, sizeof(st));
 		memcpy(out, block, take);
 		out += take;
 		len -= take;
 	}
+	crypto_wipe(&keyed, sizeof(keyed));
+	crypto_wipe(&st, sizeof(st));
 	crypto_wipe(block, sizeof(block));
 	return 0;
 }

@@ -35,7 +35,7 @@ void *crypto_secret_new(size_t size);
 /**
  * crypto_secret_free - wipe and free; takes NULL, returns NULL
  *
- * In a forked child the memory is already empty and is left alone.
+ * In a forked child the memory is already empty and is left alone. A few wiped pieces stay locked for the next caller.
  */
 void *crypto_secret_free(void *p);
 
@@ -109,7 +109,7 @@ enum crypto_backend {
  * From this length on OpenSSL's AES-256-GCM is the faster one wherever both run: it uses vector AES, and below this its set-up
  * costs as much as it saves. tests/bench/channel measures both.
  */
-#define CRYPTO_LONG 2048
+#define CRYPTO_LONG 4096
 
 /**
  * struct crypto_aead - one authenticated cipher: 32-byte key, 12-byte nonce, 16-byte tag

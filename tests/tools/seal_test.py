@@ -99,7 +99,7 @@ def sframe(direction, kind, ctr, plain, key=None):
 
 
 def agrees_with_sframe():
-    plains = [b"", b"a", os.urandom(16), os.urandom(1200), os.urandom(2047), os.urandom(2048), os.urandom(PLAIN_MAX)]
+    plains = [b"", b"a", os.urandom(16), os.urandom(1200), os.urandom(4095), os.urandom(4096), os.urandom(PLAIN_MAX)]
     plains += [bytes([i % 256]) for i in range(300)]
     for direction, kind in KEYS:
         use = plains if (direction, kind) == (0, 1) else plains[:4]

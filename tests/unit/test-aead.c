@@ -190,7 +190,7 @@ static void flip(uint8_t *p, size_t at)
 	p[at] ^= (uint8_t)(1u << (at % 8));
 }
 
-static const size_t edges[] = { 0, 1, 15, 16, 17, 64, 2047, 2048, 2049, 4096 };
+static const size_t edges[] = { 0, 1, 15, 16, 17, 64, 2048, 4095, 4096, 4097 };
 
 static void backends_refuse_one_changed_bit_anywhere(void **state)
 {

@@ -2,6 +2,7 @@
 /*
  * daemon/crypto.c against Project Wycheproof's vectors, and what it promises about memory.
  */
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -101,6 +102,49 @@ static void secret_memory_is_zeroed_and_usable(void **state)
 	assert_null(crypto_secret_free(p));
 	assert_null(crypto_secret_free(NULL));
 	assert_null(crypto_secret_new(0));
+}
+
+static void secret_memory_is_wiped_when_freed_and_zeroed_when_handed_out_again(void **state)
+{
+	uint8_t *p[20], *again;
+
+	for (size_t i = 0; i < 20; i++) {
+		p[i] = crypto_secret_new(777);
+		assert_non_null(p[i]);
+		memset(p[i], 0x77, 777);
+	}
+	for (size_t i = 0; i < 20; i++)
+		crypto_secret_free(p[i]);
+	/* The first one freed is kept, so it can be looked at. */
+	for (size_t b = 0; b < 777; b++)
+		assert_int_equal(p[0][b], 0);
+	again = crypto_secret_new(777);
+	assert_non_null(again);
+	for (size_t b = 0; b < 777; b++)
+		assert_int_equal(again[b], 0);
+	crypto_secret_free(again);
+}
+
+static void secret_memory_that_was_overrun_ends_the_program(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		uint8_t *p;
+
+		/* A process of its own: a child does not free its parent's secrets. */
+		if (crypto_init() < 0)
+			_exit(1);
+		p = crypto_secret_new(48);
+		p[-1] ^= 1;
+		crypto_secret_free(p);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
 }
 
 static void secret_memory_is_empty_in_a_forked_child(void **state)
@@ -233,6 +277,8 @@ int main(void)
 	UNIT(&u, hkdf_refuses_absurd_lengths);
 	UNIT(&u, unknown_cipher_is_refused);
 	UNIT(&u, secret_memory_is_zeroed_and_usable);
+	UNIT(&u, secret_memory_is_wiped_when_freed_and_zeroed_when_handed_out_again);
+	UNIT(&u, secret_memory_that_was_overrun_ends_the_program);
 	UNIT(&u, secret_memory_is_empty_in_a_forked_child);
 	UNIT(&u, secret_memory_is_locked_undumpable_and_wiped_on_fork);
 	UNIT(&u, deny_secret_memory_that_cannot_be_locked);
