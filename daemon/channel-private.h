@@ -34,6 +34,8 @@ struct channel {
 	bool (*peer_allowed)(void *data, const uint8_t key[CHANNEL_KEY_LEN]);
 	void (*random)(void *data, void *ret, size_t len);
 	void *data;
+	uint8_t stock[192]; /* random bytes; the first @stock_left are still to be used */
+	size_t stock_left;
 	uint64_t born, now; /* @now: the latest time seen */
 
 	/* The offer, as both ends bind it. */

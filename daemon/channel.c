@@ -16,12 +16,27 @@
 
 #include "channel-private.h"
 
+/*
+ * From a stock in the channel's own locked memory, each byte once: to ask the kernel for every few bytes would cost more than the
+ * sealing that they are for.
+ */
 void channel_draw(struct channel *c, void *ret, size_t len)
 {
-	if (c->random)
+	if (c->random) {
 		c->random(c->data, ret, len);
-	else
+		return;
+	}
+	if (len > sizeof(c->stock)) {
 		crypto_random(ret, len);
+		return;
+	}
+	if (len > c->stock_left) {
+		crypto_random(c->stock, sizeof(c->stock));
+		c->stock_left = sizeof(c->stock);
+	}
+	c->stock_left -= len;
+	memcpy(ret, c->stock + c->stock_left, len);
+	crypto_wipe(c->stock + c->stock_left, len);
 }
 
 /* ---- output ---- */
@@ -74,6 +89,8 @@ void channel_finish(struct channel *c, enum channel_end why)
 	crypto_wipe(c->peer_nonce, sizeof(c->peer_nonce));
 	crypto_wipe(c->m_i, sizeof(c->m_i));
 	crypto_wipe(&c->sas, sizeof(c->sas));
+	crypto_wipe(c->stock, sizeof(c->stock));
+	c->stock_left = 0;
 	c->has_sas = false;
 	c->has_keys = false;
 	c->confirmed = false;
