@@ -211,7 +211,7 @@ static void identities(void)
 			    3);
 			add(&s, file, len);
 			for (uint8_t op = 0; op < 6; op++) {
-				add(&s, (uint8_t[]){ op | 8, 1 }, 2);
+				add(&s, (uint8_t[]){ op | 72, 1 }, 2);
 				add_text(&s, "usr/bin/call");
 				add_text(&s, "Anna");
 				add_text(&s, "Carla");
