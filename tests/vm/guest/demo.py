@@ -514,11 +514,12 @@ def start_bob():
     return program, int(ready.group(1))
 
 
-def show_logs():
-    """What both daemons said, for whoever has to find out why a step failed."""
-    for name, path in (("Alice's daemon", "/run/callgated.log"), ("Bob's daemon", f"/proc/{BOB_PID}/root/run/callgated.log")):
-        say(f"{name} said:")
-        for line in open(path, errors="replace").read().splitlines()[-20:]:
+def show_logs(*people):
+    """What the daemons said, for whoever has to find out why a step failed."""
+    for person in people:
+        _, text = run([*person.inside, "tail", "-n", "20", "/run/callgated.log"])
+        say(f"{person.name}'s daemon said:")
+        for line in text.splitlines():
             say("  " + line)
 
 
@@ -556,11 +557,6 @@ def main():
     status, text = bob.ctl("status")
     check(2, "Bob's daemon says that it has no gate", "absent" in text, text.strip().splitlines()[0] if text else "")
     monitor = Program(alice.argv(CTL, "monitor", "--json"))
-    if os.environ.get("QUICK"):
-        step_2_and_3(alice, bob, monitor, where)
-        show_logs()
-        say(alice.agent.text[-1500:] + bob.agent.text[-1500:])
-        return 0
     step_2_and_3(alice, bob, monitor, where)
     step_5_again(alice, bob, monitor, where)
     step_6(alice, bob, monitor, where)
@@ -577,7 +573,7 @@ def main():
     else:
         say(f"{len(results) - len(failed)} passed, {len(failed)} failed, 0 skipped")
     if failed:
-        show_logs()
+        show_logs(alice, bob)
     for person in (alice, bob):
         person.agent.stop()
     monitor.stop()
