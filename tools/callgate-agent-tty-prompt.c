@@ -12,6 +12,7 @@
 #include "callgate-agent-tty.h"
 
 #include "plain.h"
+#include "util/text.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -409,7 +410,7 @@ bool prompt_field(char **text, const char *label, const char *value)
 		uint32_t c;
 
 		for (; good && p[len]; len += n) {
-			n = plain_decode(p + len, &c);
+			n = text_decode(p + len, &c);
 			columns += c >= 0x1100 ? 2 : 1;
 			if (n == 0 || columns > VALUE_COLUMNS)
 				break;

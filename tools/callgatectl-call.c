@@ -14,6 +14,7 @@
 #include "callgatectl-show.h"
 
 #include "plain.h"
+#include "util/text.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -637,7 +638,7 @@ static const char *own_name(const struct ctl_request *request)
 	if (request->as)
 		return request->as;
 	user = getpwuid(getuid());
-	return user && plain_is_name(user->pw_name, CARRIAGE_NAME_MAX) ? user->pw_name : "somebody";
+	return user && text_is_name(user->pw_name, CARRIAGE_NAME_MAX) ? user->pw_name : "somebody";
 }
 
 /* Event sources and connections; an exit code, with the reason told. */
@@ -752,7 +753,7 @@ int verb_call(const struct ctl_request *request)
 		.command = COMMAND_INIT,
 	};
 
-	if (!plain_is_name(request->arguments[0], CARRIAGE_NAME_MAX)) {
+	if (!text_is_name(request->arguments[0], CARRIAGE_NAME_MAX)) {
 		ctl_complain("a contact's name is 1 to 63 bytes of visible text");
 		return CTL_USAGE;
 	}

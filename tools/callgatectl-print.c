@@ -7,6 +7,7 @@
 #include "callgatectl.h"
 
 #include "plain.h"
+#include "util/text.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -26,17 +27,17 @@ void print_json_text(FILE *out, const char *text)
 
 	fputc('"', out);
 	while (*text) {
-		size_t n = plain_decode(text, &c);
+		size_t n = text_decode(text, &c);
 
 		if (n == 0) {
 			fputs("\\ufffd", out);
 			n = 1;
 		} else if (c == '"' || c == '\\') {
 			fprintf(out, "\\%c", c);
-		} else if (plain_is_hidden(c) && c > 0xffff) {
+		} else if (text_is_hidden(c) && c > 0xffff) {
 			c -= 0x10000;
 			fprintf(out, "\\u%04x\\u%04x", 0xd800 + (c >> 10), 0xdc00 + (c & 0x3ff));
-		} else if (plain_is_hidden(c)) {
+		} else if (text_is_hidden(c)) {
 			fprintf(out, "\\u%04x", c);
 		} else {
 			fwrite(text, 1, n, out);

@@ -8,6 +8,7 @@
 
 #include "carriage.h"
 #include "plain.h"
+#include "util/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -299,7 +300,7 @@ static int check_call(const struct verb *verb, const struct ctl_request *request
 			     NULL);
 	if (!carriage_is_address(request->via))
 		return usage(verb, "--via wants tcp:HOST:PORT or unix:PATH", request->via);
-	if (request->as && !plain_is_name(request->as, CARRIAGE_NAME_MAX))
+	if (request->as && !text_is_name(request->as, CARRIAGE_NAME_MAX))
 		return usage(verb, "--as wants 1 to 63 bytes of visible text", request->as);
 	return CTL_OK;
 }

@@ -12,6 +12,7 @@
 #include "carriage.h"
 
 #include "plain.h"
+#include "util/text.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -167,7 +168,7 @@ static int send_frame(struct carriage *carriage, enum carriage_type type, const 
 
 int carriage_send_hello(struct carriage *carriage, const char *name)
 {
-	if (!plain_is_name(name, CARRIAGE_NAME_MAX))
+	if (!text_is_name(name, CARRIAGE_NAME_MAX))
 		return -EINVAL;
 	return send_frame(carriage, CARRIAGE_HELLO, name, strlen(name));
 }
@@ -313,7 +314,7 @@ static void take_frame(struct carriage *carriage, uint8_t type, const uint8_t *d
 	if (type == CARRIAGE_HELLO) {
 		memcpy(name, data, len);
 		if (carriage->greeted || strlen(name) != len ||
-		    !plain_is_name(name, CARRIAGE_NAME_MAX))
+		    !text_is_name(name, CARRIAGE_NAME_MAX))
 			return fail(carriage, -EPROTO,
 				    "it sent a name that cannot be shown, or a second one");
 		carriage->greeted = true;

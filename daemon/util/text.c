@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Text that strangers chose and people will read. Knows nothing of cameras.
+ * Text that strangers chose and people will read: the daemon's and the tools' one
+ * measure of what may be shown. Knows nothing of cameras, nothing of the locale.
  * Must not let through what makes a terminal or a window show something else
  * than the bytes say: control characters, direction overrides, invisible
  * characters, malformed UTF-8.
@@ -12,12 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The code point at text and its length; 0 for malformed, over-long and surrogate forms. */
-static size_t decode(const unsigned char *text, uint32_t *ret_point)
+size_t text_decode(const char *string, uint32_t *ret_point)
 {
+	const unsigned char *text = (const unsigned char *)string;
 	uint32_t point, least;
 	size_t length;
 
+	if (text[0] == '\0')
+		return 0;
 	if (text[0] < 0x80) {
 		*ret_point = text[0];
 		return 1;
@@ -61,12 +64,12 @@ static const struct {
 	{ 0x1d173, 0x1d17a }, { 0xe0000, 0x10ffff },
 };
 
-static bool shows_itself(uint32_t point)
+bool text_is_hidden(uint32_t point)
 {
 	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
 		if (point >= hidden[i].first && point <= hidden[i].last)
-			return false;
-	return (point & 0xfffe) != 0xfffe;
+			return true;
+	return (point & 0xfffe) == 0xfffe;
 }
 
 bool text_is_name(const char *text, size_t max)
@@ -75,36 +78,35 @@ bool text_is_name(const char *text, size_t max)
 
 	if (length == 0 || length > max || text[0] == ' ' || text[length - 1] == ' ')
 		return false;
-	for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
+	while (*text != '\0') {
 		uint32_t point;
-		size_t step = decode(at, &point);
+		size_t step = text_decode(text, &point);
 
-		if (step == 0 || !shows_itself(point))
+		if (step == 0 || text_is_hidden(point))
 			return false;
-		at += step;
+		text += step;
 	}
 	return true;
 }
 
 void text_show(char *ret_out, size_t size, const char *text)
 {
-	const unsigned char *at = (const unsigned char *)text;
 	size_t used = 0;
 
-	while (*at != '\0') {
+	while (*text != '\0') {
 		uint32_t point;
-		size_t step = decode(at, &point);
-		bool good = step > 0 && shows_itself(point);
+		size_t step = text_decode(text, &point);
+		bool good = step > 0 && !text_is_hidden(point);
 		size_t out = good ? step : 1;
 
 		if (used + out + 1 > size)
 			break;
 		if (good)
-			memcpy(ret_out + used, at, step);
+			memcpy(ret_out + used, text, step);
 		else
 			ret_out[used] = '?';
 		used += out;
-		at += step > 0 ? step : 1;
+		text += step > 0 ? step : 1;
 	}
 	ret_out[used] = '\0';
 }

@@ -11,6 +11,7 @@
 #include "carriage.h"
 #include "fuzz.h"
 #include "plain.h"
+#include "util/text.h"
 
 struct owner {
 	struct carriage *carriage;
@@ -27,7 +28,7 @@ static void on_hello(void *userdata, const char *name)
 {
 	struct owner *o = userdata;
 
-	MUST(!o->greeted && !o->closed && plain_is_name(name, CARRIAGE_NAME_MAX));
+	MUST(!o->greeted && !o->closed && text_is_name(name, CARRIAGE_NAME_MAX));
 	o->greeted = true;
 	carriage_send_hello(o->carriage, name);
 }

@@ -74,8 +74,8 @@ static void terminal(const char *text)
 
 	MUST(copy);
 	for (const char *p = copy; *p; p += n) {
-		n = plain_decode(p, &c);
-		MUST(n && !plain_is_hidden(c));
+		n = text_decode(p, &c);
+		MUST(n && !text_is_hidden(c));
 	}
 	free(copy);
 }
