@@ -236,7 +236,7 @@ if alice.daemon.scopes:
     with open(f"/proc/{alice.subject}/cgroup") as file:
         ok("callgate-test" in file.read(), "into which the subject was moved")
     alice.app.do("poke", pid=alice.subject)
-    ok(wait_for(lambda: "sleep" in open(f"/proc/{alice.subject}/cmdline").read(), 5) and
+    ok(wait_for(lambda: runs(alice.subject, "sleep")) and
        not watcher.wait_signal("SessionRemoved", 3) and alice.gate.allowed() == 3, "where it may call exec")
     ok("what it starts" in alice.properties(path)["Subject"], "and people are told what may capture")
     alice.app.call(path, SESSION, "End")

@@ -72,6 +72,12 @@ def wait_for(question, limit=LIMIT):
         time.sleep(0.02)
 
 
+def runs(pid, name):
+    """Whether the process is in that program. Its command line would not tell: a shell's names what it is yet to call."""
+    with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+        return file.read() == name + "\n"
+
+
 def cleanup():
     """The subjects, which keep control groups in use, go before those; what is stopped may add to the list."""
     for thing in reversed(things[:]):
