@@ -141,7 +141,8 @@ check: setup ## install, build, run every test
 
 .PHONY: check-all
 check-all: check-build
-	$(Q)tests/run $(lint_cmds) $(unit_cmds) $(sim_cmds) $(fuzz_cmds) $(bus_cmds) $(kernel_cmds) $(vm_cmds)
+	$(Q)tests/run --jobs 2 $(lint_cmds) $(unit_cmds) $(sim_cmds) $(fuzz_cmds) $(bus_cmds) \
+		--alone $(kernel_cmds) $(vm_cmds)
 
 # ---- rules -----------------------------------------------------------------------------------------------------
 
