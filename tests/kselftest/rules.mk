@@ -8,3 +8,10 @@ kernel_cmds += tests/kselftest/spec_test.py
 
 # A card whose driver starts a whole linked group at once.
 vm_alsa_life_test := --qemu '-device intel-hda -device hda-duplex'
+
+# What a hostile user preloads into a trusted program.
+kself_preload := $(BUILD)/tests/kselftest/preload.so
+$(kself_preload): tests/kselftest/preload/ride.c tests/kselftest/frame.c tests/kselftest/frame.h
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(common) $(CFLAGS) -fPIC -shared -o $@ $(filter %.c,$^)
+$(filter %/subject_test %/cgroup_test,$(kself_bin)): | $(kself_preload)
