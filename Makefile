@@ -121,7 +121,7 @@ check-vm: all ## the rig itself and the whole system
 
 # Their programs and recipes: tests/sim/rules.mk, tests/fuzz/rules.mk.
 check-sim: ## random schedules of a hostile relay, for SIM_SECONDS=20
-check-fuzz: ## every fuzzer, each for FUZZ_SECONDS=6
+check-fuzz: ## every fuzzer, each for FUZZ_SECONDS=60
 
 debug-kernel: ## build the debug kernel, once (ten minutes and more)
 	$(Q)tests/vm/debug-kernel
@@ -141,8 +141,8 @@ check: setup ## install, build, run every test
 
 .PHONY: check-all
 check-all: check-build
-	$(Q)tests/run --jobs 2 $(lint_cmds) $(unit_cmds) $(sim_cmds) $(fuzz_cmds) $(bus_cmds) \
-		--alone $(kernel_cmds) $(vm_cmds)
+	$(Q)tests/run --jobs 2 $(lint_cmds) $(unit_cmds) $(sim_cmds) $(bus_cmds) \
+		--alone $(fuzz_cmds) $(kernel_cmds) $(vm_cmds)
 
 # ---- rules -----------------------------------------------------------------------------------------------------
 

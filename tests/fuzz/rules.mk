@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # libFuzzer needs clang; the code under test is built once more for it, with its coverage, ASan and UBSan. FUZZ_SECONDS says for
-# how long each runs (default 6). For more, tests/fuzz/run with one program.
+# how long each runs (default 60), FUZZ_JOBS how many run at a time (default: one for each processor).
 
 FUZZ_CC ?= clang
 fuzz_lib_src := $(wildcard daemon/channel*.c daemon/noise.c daemon/crypto*.c daemon/identity*.c daemon/policy.c \
 	daemon/util/*.c tools/sframe.c tools/carriage.c tools/plain.c)
 fuzz_src := $(wildcard tests/fuzz/fuzz-*.c)
 fuzz_bin := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(fuzz_src))
-fuzz_cmds := $(foreach p,$(fuzz_bin),"tests/fuzz/run $(p)")
+fuzz_cmds := "tests/fuzz/run $(fuzz_bin)"
 fuzz_obj = $(patsubst %.c,$(BUILD)/fuzz/%.o,$(1))
 fuzz_shared := $(call fuzz_obj,tests/fuzz/alloc.c tests/fuzz/pair.c) $(BUILD)/fuzz/libcallgate.a
 fuzz_flags := -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all
@@ -17,7 +17,7 @@ fuzz_ld := $(fuzz_wraps:%=-Wl,--wrap=%)
 
 .PHONY: check-fuzz fuzz-corpus
 check-fuzz: $(fuzz_bin)
-	$(Q)tests/run $(fuzz_cmds)
+	$(Q)tests/run --timeout 0 $(fuzz_cmds)
 
 check-build: $(fuzz_bin)
 
