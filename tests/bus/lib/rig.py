@@ -243,8 +243,8 @@ class Gate:
 
 
 class Daemon:
-    def __init__(self, place, bus, name, gate=None, config="", user="nobody"):
-        self.place, self.bus, self.gate, self.user = place, bus, gate, user
+    def __init__(self, place, bus, name, gate=None, config="", user="nobody", binary=DAEMON):
+        self.place, self.bus, self.gate, self.user, self.binary = place, bus, gate, user, binary
         self.state = f"{place.path}/{name}.state"
         self.config = f"{place.path}/{name}.callgate.conf"
         self.log_path = f"{place.path}/{name}.log"
@@ -264,7 +264,7 @@ class Daemon:
         environment.pop("CALLGATE_FAKE_GATE", None)
         if self.gate:
             environment["CALLGATE_FAKE_GATE"] = self.gate.path
-        command = [DAEMON, "--config", self.config, "--state-dir", self.state, "--user", self.user]
+        command = [self.binary, "--config", self.config, "--state-dir", self.state, "--user", self.user]
         if self.scopes:
             command += ["--scopes", self.scopes]
         with open(self.log_path, "ab") as log:
@@ -501,11 +501,11 @@ class Relay(threading.Thread):
 class Side:
     """One machine: a bus, a daemon, a user with an agent and an app."""
 
-    def __init__(self, place, name, uid, gate=True, config=""):
+    def __init__(self, place, name, uid, gate=True, config="", binary=DAEMON):
         self.place, self.uid = place, uid
         self.bus = Bus(place, name)
         self.gate = Gate(place, name) if gate else None
-        self.daemon = Daemon(place, self.bus, name, self.gate, config)
+        self.daemon = Daemon(place, self.bus, name, self.gate, config, binary=binary)
         self.agent = Actor(self.bus, uid, [AGENT_GROUP])
         self.agent.become_agent()
         self.app = Actor(self.bus, uid)

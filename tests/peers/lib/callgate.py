@@ -66,7 +66,7 @@ def media_key(prk, direction, kind):
 
 
 class Peer:
-    """One end. `wrong` names what it gets wrong on purpose: commitment, number, echo, level, interval."""
+    """One end. `wrong` names what it gets wrong on purpose: commitment, zeros (for one), number, echo, level, interval."""
 
     def __init__(self, role, now, wrong=(), dice=None):
         dh = X25519DH()
@@ -97,7 +97,8 @@ class Peer:
             self.offer = b"\x01\x01" + struct.pack(">HH", 3, 3)
             self.begin()
             committed = os.urandom(32) if "commitment" in wrong else self.nonce
-            self.send(INIT, self.offer + self.write(commitment(self.sid, self.s.public.data, committed)))
+            sent = bytes(32) if "zeros" in wrong else commitment(self.sid, self.s.public.data, committed)
+            self.send(INIT, self.offer + self.write(sent))
 
     def begin(self):
         self.prologue = prologue(self.sid, self.offer)
