@@ -37,7 +37,8 @@ static void headers_agree_with_the_rfc(void **state)
 	assert_true(tried >= 289);
 }
 
-static void frames_agree_with_the_rfc(void **state)
+/* With one library's cipher, or the one that is chosen. */
+static void frames_agree(const struct crypto_aead *aead)
 {
 	size_t i, tried = 0;
 	json_t *test;
@@ -62,6 +63,7 @@ static void frames_agree_with_the_rfc(void **state)
 			sframe_sender_init(&s, vectors_number(test, "kid"), base.p, base.len), 0);
 		assert_memory_equal(s.key, key.p, key.len);
 		assert_memory_equal(s.salt, salt.p, salt.len);
+		s.aead = aead;
 		s.next = vectors_number(test, "ctr");
 		assert_int_equal(sframe_seal(&s, metadata.p, metadata.len, pt.p, pt.len, out, &len),
 				 0);
@@ -69,6 +71,7 @@ static void frames_agree_with_the_rfc(void **state)
 		assert_memory_equal(out, ct.p, len);
 		assert_int_equal(
 			sframe_receiver_init(&r, vectors_number(test, "kid"), base.p, base.len), 0);
+		r.aead = aead;
 		assert_int_equal(sframe_open(&r, metadata.p, metadata.len, ct.p, ct.len, out, &len),
 				 0);
 		assert_int_equal(len, pt.len);
@@ -76,6 +79,21 @@ static void frames_agree_with_the_rfc(void **state)
 		tried++;
 	}
 	assert_true(tried > 0);
+}
+
+static void frames_agree_with_the_rfc(void **state)
+{
+	frames_agree(crypto_aead_get(CRYPTO_AES_256_GCM));
+}
+
+static void frames_of_libsodium_agree_with_the_rfc(void **state)
+{
+	frames_agree(crypto_aead_from(CRYPTO_AES_256_GCM, CRYPTO_SODIUM));
+}
+
+static void frames_of_openssl_agree_with_the_rfc(void **state)
+{
+	frames_agree(crypto_aead_from(CRYPTO_AES_256_GCM, CRYPTO_OPENSSL));
 }
 
 /* ---- without vectors ---- */
@@ -248,8 +266,19 @@ int main(void)
 	if (rfc)
 		UNIT(&u, headers_agree_with_the_rfc);
 	if (crypto_aead_get(CRYPTO_AES_256_GCM)) {
-		if (rfc)
+		if (rfc) {
 			UNIT(&u, frames_agree_with_the_rfc);
+			if (crypto_aead_from(CRYPTO_AES_256_GCM, CRYPTO_SODIUM))
+				UNIT(&u, frames_of_libsodium_agree_with_the_rfc);
+			else
+				unit_skip(&u, "frames_of_libsodium_agree_with_the_rfc",
+					  "this CPU has no AES-NI and PCLMUL");
+			if (crypto_aead_from(CRYPTO_AES_256_GCM, CRYPTO_OPENSSL))
+				UNIT(&u, frames_of_openssl_agree_with_the_rfc);
+			else
+				unit_skip(&u, "frames_of_openssl_agree_with_the_rfc",
+					  "OpenSSL has no AES-256-GCM here");
+		}
 		UNIT(&u, frames_come_back);
 		UNIT(&u, damage_is_refused_and_does_no_harm);
 		UNIT(&u, deny_a_frame_twice);
@@ -259,7 +288,7 @@ int main(void)
 		UNIT(&u, absurd_metadata_is_refused);
 		UNIT(&u, empty_frame_is_a_frame);
 	} else {
-		unit_skip(&u, "sealing frames", "this CPU has no AES-NI and PCLMUL");
+		unit_skip(&u, "sealing frames", "neither library has AES-256-GCM here");
 	}
 	r = unit_run(&u);
 	json_decref(rfc);
