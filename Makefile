@@ -120,7 +120,7 @@ check-vm: all ## the rig itself and the whole system
 	$(Q)tests/run $(vm_cmds)
 
 # Their programs and recipes: tests/sim/rules.mk, tests/fuzz/rules.mk.
-check-sim: ## random schedules of a hostile relay, for SIM_SECONDS=20
+check-sim: ## random schedules of a hostile relay, for SIM_SECONDS=40
 check-fuzz: ## every fuzzer, each for FUZZ_SECONDS=60
 
 debug-kernel: ## build the debug kernel, once (ten minutes and more)

@@ -34,7 +34,13 @@ void hooks_begin(struct world *w)
 static uint64_t digest(uint64_t h, const void *p, size_t len)
 {
 	const uint8_t *b = p;
+	uint64_t word;
 
+	for (; len >= sizeof(word); len -= sizeof(word), b += sizeof(word)) {
+		memcpy(&word, b, sizeof(word));
+		h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 32;
+	}
 	for (size_t i = 0; i < len; i++)
 		h = (h ^ b[i]) * UINT64_C(0x100000001b3);
 	return h ^ h >> 29;

@@ -2,10 +2,11 @@
 /*
  * The relay simulator's program. TAP on standard output.
  *
- *	relay [--seed N] [--count N] [--seconds N] [--verbose]
+ *	relay [--seed N] [--count N] [--seconds N] [--jobs N] [--verbose]
  *
- * Plays --count schedules (default: as many as fit into --seconds, 20) from the printed seed; one that breaks an invariant is
- * shrunk and printed, and "--seed N --count 1 --verbose" with the number that is printed with it shows it again.
+ * Plays --count schedules (default: as many as fit into --seconds, 40) from the printed seed, in --jobs processes (default: one for
+ * each processor); one that breaks an invariant is shrunk and printed, and "--seed N --count 1 --verbose" with the number that is
+ * printed with it shows it again.
  */
 #include "sim.h"
 
@@ -14,10 +15,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
+
+#define JOBS_MAX 64
+#define TELL	 10.0 /* seconds between two words about how far it is */
+
+/* What one process did, for the one that started it. @bad: the schedule that broke an invariant, or UINT64_MAX. */
+struct job {
+	struct tally tally;
+	uint64_t played, bad;
+	bool done;
+};
 
 static struct world world;
 static struct tally tally;
+static struct job *jobs;
+static unsigned int n_jobs;
 static unsigned int result;
 static bool bad;
 
@@ -53,25 +69,109 @@ static void show(struct schedule *s, enum sabotage sabotage, const char *what)
 	schedule_play(&world, s, sabotage, true);
 }
 
+static bool somebody_found(void)
+{
+	for (unsigned int i = 0; i < n_jobs; i++)
+		if (jobs[i].bad != UINT64_MAX)
+			return true;
+	return false;
+}
+
+static uint64_t played(void)
+{
+	uint64_t n = 0;
+
+	for (unsigned int i = 0; i < n_jobs; i++)
+		n += jobs[i].played;
+	return n;
+}
+
+/* Every schedule whose number is @me modulo the jobs. The first process also says how far all are. */
+static void work(unsigned int me, uint64_t seed, uint64_t count, double limit, bool verbose)
+{
+	double begun = seconds(), told = begun;
+	static struct schedule s;
+	struct job *job = &jobs[me];
+
+	world.tally = &job->tally;
+	for (uint64_t n = me; n < count; n += n_jobs) {
+		if (job->played % 64 == 0 && me == 0 && seconds() - told > TELL) {
+			told = seconds();
+			printf("# progress %" PRIu64 " schedules in %.0f s\n", played(),
+			       told - begun);
+			fflush(stdout);
+		}
+		if (job->played % 64 == 0 &&
+		    (somebody_found() || (limit > 0 && seconds() - begun > limit)))
+			break;
+		schedule_make(&s, seed_of(seed, n));
+		job->played++;
+		if (schedule_play(&world, &s, SABOTAGE_NONE, verbose)) {
+			job->bad = n;
+			break;
+		}
+	}
+	job->done = true;
+}
+
+static void add_up(void)
+{
+	uint64_t *sum = (uint64_t *)&tally;
+
+	_Static_assert(sizeof(tally) % sizeof(*sum) == 0, "a tally is counters only");
+	for (unsigned int i = 0; i < n_jobs; i++) {
+		const uint64_t *one = (const uint64_t *)&jobs[i].tally;
+
+		for (size_t k = 0; k < sizeof(tally) / sizeof(*sum); k++)
+			sum[k] += one[k];
+	}
+}
+
 static void holds(uint64_t seed, uint64_t count, double limit, bool verbose)
 {
 	double begun = seconds();
 	static struct schedule s;
+	uint64_t first = UINT64_MAX;
 	const char *what = NULL;
-	uint64_t n;
+	bool died = false;
 
-	for (n = 0; n < count && !what; n++) {
-		if (limit > 0 && n % 64 == 0 && seconds() - begun > limit)
-			break;
-		schedule_make(&s, seed_of(seed, n));
-		what = schedule_play(&world, &s, SABOTAGE_NONE, verbose);
+	for (unsigned int i = 0; i < n_jobs; i++)
+		jobs[i].bad = UINT64_MAX;
+	fflush(stdout);
+	for (unsigned int i = 1; i < n_jobs; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0) {
+			puts("Bail out! fork() failed");
+			exit(1);
+		}
+		if (pid == 0) {
+			work(i, seed, count, limit, false);
+			_exit(0);
+		}
 	}
-	printf("# %" PRIu64 " schedules from seed %" PRIu64 " in %.1f s, %" PRIu64
+	work(0, seed, count, limit, verbose);
+	while (wait(NULL) > 0)
+		;
+	for (unsigned int i = 0; i < n_jobs; i++) {
+		died |= !jobs[i].done;
+		if (jobs[i].bad < first)
+			first = jobs[i].bad;
+	}
+	add_up();
+	printf("# progress %" PRIu64 " schedules from seed %" PRIu64 " in %.1f s, %" PRIu64
 	       " of them cut short\n",
-	       n, seed, seconds() - begun, tally.cut);
-	if (what)
-		show(&s, SABOTAGE_NONE, what);
-	report(!what && n > 0, "every invariant holds after each step");
+	       played(), seed, seconds() - begun, tally.cut);
+	world.tally = &tally;
+	if (first != UINT64_MAX) {
+		schedule_make(&s, seed_of(seed, first));
+		what = schedule_play(&world, &s, SABOTAGE_NONE, false);
+		show(&s, SABOTAGE_NONE, what ?: "not when it was played again");
+	}
+	if (died)
+		puts("# a process died");
+	report(first == UINT64_MAX && !died && played() > 0,
+	       "every invariant holds after each step");
 }
 
 /* A simulator in which nothing happens would hold everything. */
@@ -105,6 +205,24 @@ static void reaches(void)
 	report(all, "the schedules reach every result, every end and every lie");
 }
 
+/* What is left breaks the same invariant, and without any one of its steps no longer. */
+static bool is_minimal(const struct schedule *s, enum sabotage sabotage, const char *what)
+{
+	static struct schedule less;
+
+	if (schedule_play(&world, s, sabotage, false) != what)
+		return false;
+	for (unsigned int at = 0; at < s->n; at++) {
+		less = *s;
+		memmove(less.steps + at, less.steps + at + 1,
+			(s->n - at - 1) * sizeof(s->steps[0]));
+		less.n--;
+		if (schedule_play(&world, &less, sabotage, false) == what)
+			return false;
+	}
+	return true;
+}
+
 static void notices(uint64_t seed)
 {
 	static const char *const names[SABOTAGE_COUNT] = {
@@ -116,8 +234,12 @@ static void notices(uint64_t seed)
 		[SABOTAGE_NEVER_LOST] = "a session without an end is noticed",
 		[SABOTAGE_NOT_WIPED] = "a key that outlives its session is noticed",
 		[SABOTAGE_STALE_FACTS] = "a capture that outlives the channel is noticed",
+		[SABOTAGE_UNAPPROVED] = "a capture that nobody approved is noticed",
+		[SABOTAGE_LOOSE_POLICY] = "a capture for an unverified peer is noticed",
+		[SABOTAGE_BLOCK_IGNORED] = "a capture that is blocked is noticed",
 	};
 	static struct schedule s;
+	unsigned int minimal = 0, shorter = 0, before;
 	const char *what;
 
 	for (enum sabotage i = 1; i < SABOTAGE_COUNT; i++) {
@@ -126,10 +248,16 @@ static void notices(uint64_t seed)
 			schedule_make(&s, seed_of(seed, n));
 			what = schedule_play(&world, &s, i, false);
 		}
-		if (what)
+		before = s.n;
+		if (what) {
 			show(&s, i, what);
+			minimal += is_minimal(&s, i, what);
+			shorter += s.n < before && s.n <= 12;
+		}
 		report(what != NULL, names[i]);
 	}
+	report(minimal == SABOTAGE_COUNT - 1 && shorter == SABOTAGE_COUNT - 1,
+	       "each was shrunk to a few steps, none of which can be left out");
 }
 
 int main(int argc, char **argv)
@@ -137,11 +265,13 @@ int main(int argc, char **argv)
 	static const struct option options[] = { { "seed", required_argument, NULL, 's' },
 						 { "count", required_argument, NULL, 'c' },
 						 { "seconds", required_argument, NULL, 't' },
+						 { "jobs", required_argument, NULL, 'j' },
 						 { "verbose", no_argument, NULL, 'v' },
 						 {} };
 	const char *limit = getenv("SIM_SECONDS");
 	uint64_t seed = (uint64_t)time(NULL), count = UINT64_MAX;
-	double time_limit = limit ? atof(limit) : 20;
+	double time_limit = limit ? atof(limit) : 40;
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	bool verbose = false;
 	int o;
 
@@ -157,12 +287,15 @@ int main(int argc, char **argv)
 		case 't':
 			time_limit = atof(optarg);
 			break;
+		case 'j':
+			processors = atol(optarg);
+			break;
 		case 'v':
 			verbose = true;
 			break;
 		default:
 			fprintf(stderr,
-				"usage: relay [--seed N] [--count N] [--seconds N] [--verbose]\n");
+				"usage: relay [--seed N] [--count N] [--seconds N] [--jobs N] [--verbose]\n");
 			return 2;
 		}
 	}
@@ -170,7 +303,15 @@ int main(int argc, char **argv)
 		puts("Bail out! libsodium did not start");
 		return 1;
 	}
-	world.tally = &tally;
+	n_jobs = verbose || processors < 1 ? 1
+		 : processors > JOBS_MAX   ? JOBS_MAX
+					   : (unsigned int)processors;
+	jobs = mmap(NULL, n_jobs * sizeof(*jobs), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (jobs == MAP_FAILED) {
+		puts("Bail out! no memory");
+		return 1;
+	}
 	puts("TAP version 13");
 	holds(seed, count, time_limit, verbose);
 	if (!bad && count > 2000)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # The relay simulator. It sees what is sealed by standing in for a few functions of daemon/crypto.h, and is no ASan build: it
-# is to play many schedules. SIM_SECONDS says for how long (default 20).
+# is to play many schedules. SIM_SECONDS says for how long (default 40).
 
 sim_src := $(wildcard tests/sim/*.c)
 sim_bin := $(BUILD)/tests/sim/relay

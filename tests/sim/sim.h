@@ -53,6 +53,9 @@ enum sabotage {
 	SABOTAGE_NEVER_LOST,
 	SABOTAGE_NOT_WIPED,
 	SABOTAGE_STALE_FACTS,
+	SABOTAGE_UNAPPROVED,
+	SABOTAGE_LOOSE_POLICY,
+	SABOTAGE_BLOCK_IGNORED,
 	SABOTAGE_COUNT,
 };
 
@@ -148,7 +151,7 @@ struct world {
 	uint64_t work;
 	bool verbose, cut;
 	enum sabotage sabotage;
-	const char *wrong; /* the first invariant that did not hold */
+	const char *wrong; /* the first invariant that did not hold; with a sabotage, of those that it is to break */
 	struct tally *tally;
 };
 

@@ -162,6 +162,10 @@ static void take_init(struct world *w, unsigned int side, const struct blob *b)
 		return;
 	r->accept_at = after == UINT64_MAX ? after : w->now + after;
 	run_made(w, r);
+	if (w->sabotage == SABOTAGE_UNAPPROVED) {
+		world_accept(w, side);
+		r->approved = false;
+	}
 	trace(w, "%c rings: run %u", 'A' + side, r->number);
 	world_after(r);
 }
@@ -330,6 +334,7 @@ static void evaluate(struct run *r)
 	const struct machine *m = &w->machines[r->side];
 	uint64_t now = local_clock(w, r->side), until;
 	enum channel_sas sas = CHANNEL_SAS_NOT_COMPARED;
+	struct policy policy = w->setting.policy;
 	uint32_t kinds, own;
 
 	f->gate = m->gate;
@@ -351,7 +356,11 @@ static void evaluate(struct run *r)
 		f->end = session_expiry(f, now);
 		channel_close(r->c, CHANNEL_END_LOST, now);
 	}
-	kinds = session_granted(f, &w->setting.policy, now, &until);
+	if (w->sabotage == SABOTAGE_LOOSE_POLICY)
+		policy.unverified_kinds = POLICY_KIND_ALL;
+	if (w->sabotage == SABOTAGE_BLOCK_IGNORED)
+		f->blocked = 0;
+	kinds = session_granted(f, &policy, now, &until);
 	oracle_captures(r, kinds, until, now);
 	if (f->confirmed && f->end == SESSION_OPEN) {
 		own = channel_accepted(r->c, channel_own_dir(r->c));
