@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * What the call channel and sealed media cost, as ratios to the bare operations of the same libraries in the same process. TAP;
- * a ratio above its limit fails. Called by `make bench-channel`.
+ * a ratio above its limit fails. Called by `make bench-channel` and by the unit tests.
  *
- * Both sides of a ratio are measured in turns, in processor time; each turn gives a ratio and the middle one counts, so that a
- * busy machine disturbs little.
+ * Both sides of a ratio are measured in turns, in processor time, and the fastest turn of each counts: a busy machine makes a turn
+ * slower, never faster. Where a ratio is above its limit, more turns follow before that is believed.
  */
 #include <openssl/evp.h>
 #include <sodium.h>
@@ -18,6 +18,7 @@
 #include "sframe.h"
 
 #define ROUNDS	      51
+#define TURNS_MAX     40 /* times ROUNDS */
 #define DATA_AD	      30
 #define DATA_PLAIN    64
 #define SESSIONS      1000
@@ -58,25 +59,25 @@ static void judge(const char *what, double ratio, double ours, double limit)
 	fflush(stdout);
 }
 
-static int by_size(const void *a, const void *b)
+/* @begin: before each turn, outside of what is measured; may be NULL. */
+static void compare(const char *what, void (*begin)(void *), void (*ours)(void *),
+		    void (*bare)(void *), void *data, unsigned int n, double limit)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	double best_ours = 1e9, best_bare = 1e9, t;
 
-	return (x > y) - (x < y);
-}
-
-static void compare(const char *what, void (*ours)(void *), void (*bare)(void *), void *data,
-		    unsigned int n, double limit)
-{
-	double ratios[ROUNDS], best = 1e9, t;
-
-	for (int i = 0; i < ROUNDS; i++) {
-		t = once(ours, data, n);
-		best = t < best ? t : best;
-		ratios[i] = t / once(bare, data, n);
+	for (int turn = 0; turn < TURNS_MAX; turn++) {
+		if (begin)
+			begin(data);
+		for (int i = 0; i < ROUNDS; i++) {
+			t = once(ours, data, n);
+			best_ours = t < best_ours ? t : best_ours;
+			t = once(bare, data, n);
+			best_bare = t < best_bare ? t : best_bare;
+		}
+		if (best_ours / best_bare <= limit)
+			break;
 	}
-	qsort(ratios, ROUNDS, sizeof(ratios[0]), by_size);
-	judge(what, ratios[ROUNDS / 2], best, limit);
+	judge(what, best_ours / best_bare, best_ours, limit);
 }
 
 /* ---- a whole handshake ---- */
@@ -171,6 +172,16 @@ static void handshake_bare(void *data)
 }
 
 /* ---- heartbeats ---- */
+
+/* A call of its own for each turn: many would take one beyond its twelve hours. */
+static void heartbeat_begin(void *data)
+{
+	struct pair *p = data;
+
+	must(!p->end[0] || channel_confirmed(p->end[0]), "the call ended");
+	pair_close(p);
+	pair_open(p);
+}
 
 /* Both ends send one and take one. */
 static void heartbeat_ours(void *data)
@@ -285,12 +296,14 @@ static void frames(void)
 		must(sframe_sender_init(&f.sender, 1, f.key, sizeof(f.key)) == 0, "no AES-256-GCM");
 		snprintf(name, sizeof(name), "sealing %zu bytes with %s", f.len,
 			 sodium ? "libsodium" : "OpenSSL");
-		compare(name, frame_ours, sodium ? frame_sodium : frame_openssl, &f, n,
+		compare(name, NULL, frame_ours, sodium ? frame_sodium : frame_openssl, &f, n,
 			FRAME_LIMIT);
 		openssl_seal(&f, f.kept, f.key);
-		printf("# %zu bytes: libsodium %.2f us, OpenSSL %.2f us, OpenSSL with a kept key %.2f us\n",
-		       f.len, once(frame_sodium, &f, n) * 1e6, once(frame_openssl, &f, n) * 1e6,
-		       once(frame_openssl_kept, &f, n) * 1e6);
+		if (crypto_aead_from(CRYPTO_AES_256_GCM, CRYPTO_SODIUM))
+			printf("# %zu bytes: libsodium %.2f us\n", f.len,
+			       once(frame_sodium, &f, n) * 1e6);
+		printf("# %zu bytes: OpenSSL %.2f us, with a kept key %.2f us\n", f.len,
+		       once(frame_openssl, &f, n) * 1e6, once(frame_openssl_kept, &f, n) * 1e6);
 	}
 	EVP_CIPHER_CTX_free(f.kept);
 	EVP_CIPHER_free(f.cipher);
@@ -314,15 +327,25 @@ static long resident_kib(void)
 	return kib;
 }
 
-/* Both ends of each; the time of one heartbeat each way. */
-static double sessions(struct pair *pairs, unsigned int n, const struct pair *keys)
+static void open_all(struct pair *pairs, unsigned int n, const struct pair *keys)
 {
-	double best = 1e9, t;
-
 	for (unsigned int i = 0; i < n; i++) {
 		pairs[i] = *keys;
 		pair_open(&pairs[i]);
 	}
+}
+
+static void close_all(struct pair *pairs, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		pair_close(&pairs[i]);
+}
+
+/* The time of one heartbeat each way, both ends of each, the fastest of some rounds. */
+static double beat_all(struct pair *pairs, unsigned int n)
+{
+	double best = 1e9, t;
+
 	for (int round = 0; round < ROUNDS; round++) {
 		double begun = cpu_now();
 
@@ -331,6 +354,7 @@ static double sessions(struct pair *pairs, unsigned int n, const struct pair *ke
 		t = (cpu_now() - begun) / n;
 		best = t < best ? t : best;
 	}
+	must(channel_confirmed(pairs[0].end[0]), "the call ended");
 	return best;
 }
 
@@ -350,9 +374,9 @@ static unsigned int allowed(void)
 
 static void many(const struct pair *keys)
 {
-	static struct pair pairs[SESSIONS];
-	unsigned int n = allowed();
-	double few, lots, each;
+	static struct pair few_pairs[SESSIONS / 20], pairs[SESSIONS];
+	unsigned int n = allowed() * 20 / 21, few = n / 20;
+	double lots_time = 1e9, few_time = 1e9, each;
 	char name[64];
 	long before;
 
@@ -361,16 +385,24 @@ static void many(const struct pair *keys)
 		       ++results);
 		return;
 	}
-	few = sessions(pairs, n / 20, keys);
-	for (unsigned int i = 0; i < n / 20; i++)
-		pair_close(&pairs[i]);
+	open_all(few_pairs, few, keys);
+	beat_all(few_pairs, few);
 	before = resident_kib();
-	lots = sessions(pairs, n, keys);
+	open_all(pairs, n, keys);
 	each = (double)(resident_kib() - before) * 1024 / (2 * n);
-	for (unsigned int i = 0; i < n; i++)
-		pair_close(&pairs[i]);
-	snprintf(name, sizeof(name), "a heartbeat among %u sessions, to one among %u", n, n / 20);
-	judge(name, lots / few, lots, LINEAR_LIMIT);
+	for (int turn = 0; turn < TURNS_MAX; turn++) {
+		double t = beat_all(pairs, n);
+
+		lots_time = t < lots_time ? t : lots_time;
+		t = beat_all(few_pairs, few);
+		few_time = t < few_time ? t : few_time;
+		if (lots_time <= LINEAR_LIMIT * few_time)
+			break;
+	}
+	close_all(pairs, n);
+	close_all(few_pairs, few);
+	snprintf(name, sizeof(name), "a heartbeat among %u sessions, to one among %u", n, few);
+	judge(name, lots_time / few_time, lots_time, LINEAR_LIMIT);
 	results++;
 	bad += each > SESSION_MAX;
 	printf("%s %d - a channel takes %.0f bytes of memory, at most %d\n",
@@ -386,11 +418,11 @@ int main(void)
 		crypto_random(p.key[side], sizeof(p.key[side]));
 		crypto_x25519_public(p.key[side], p.public[side]);
 	}
-	compare("a whole handshake, both ends", handshake_ours, handshake_bare, &p, 20,
+	compare("a whole handshake, both ends", NULL, handshake_ours, handshake_bare, &p, 20,
 		HANDSHAKE_LIMIT);
-	pair_open(&p);
-	compare("two heartbeats, sealed and opened", heartbeat_ours, heartbeat_bare, &p, 200,
-		HEARTBEAT_LIMIT);
+	p.end[0] = p.end[1] = NULL;
+	compare("two heartbeats, sealed and opened", heartbeat_begin, heartbeat_ours,
+		heartbeat_bare, &p, 200, HEARTBEAT_LIMIT);
 	must(channel_confirmed(p.end[0]), "the call ended");
 	pair_close(&p);
 	frames();
