@@ -232,6 +232,34 @@ int crypto_hkdf_expand(const uint8_t prk[CRYPTO_SHA512_LEN], const struct crypto
 	return 0;
 }
 
+void crypto_xseal(const uint8_t key[CRYPTO_KEY_LEN], const uint8_t nonce[CRYPTO_XNONCE_LEN],
+		  const void *ad, size_t ad_len, const void *plain, size_t len, void *ret)
+{
+	crypto_aead_xchacha20poly1305_ietf_encrypt(ret, NULL, plain, len, ad, ad_len, NULL, nonce,
+						   key);
+}
+
+int crypto_xopen(const uint8_t key[CRYPTO_KEY_LEN], const uint8_t nonce[CRYPTO_XNONCE_LEN],
+		 const void *ad, size_t ad_len, const void *cipher, size_t len, void *ret)
+{
+	if (crypto_aead_xchacha20poly1305_ietf_decrypt(ret, NULL, NULL, cipher, len, ad, ad_len,
+						       nonce, key) != 0)
+		return -EBADMSG;
+	return 0;
+}
+
+int crypto_stretch(const void *passphrase, size_t len, const uint8_t salt[CRYPTO_SALT_LEN],
+		   uint32_t passes, uint32_t mib, uint8_t ret_key[CRYPTO_KEY_LEN])
+{
+	if (passes < 1 || passes > CRYPTO_STRETCH_PASSES_MAX || mib < CRYPTO_STRETCH_MIB_MIN ||
+	    mib > CRYPTO_STRETCH_MIB_MAX)
+		return -EINVAL;
+	if (crypto_pwhash_argon2id(ret_key, CRYPTO_KEY_LEN, passphrase, len, salt, passes,
+				   (size_t)mib << 20, crypto_pwhash_argon2id_ALG_ARGON2ID13) != 0)
+		return -ENOMEM;
+	return 0;
+}
+
 static int chachapoly_seal(const uint8_t *key, const uint8_t *nonce, const void *ad, size_t ad_len,
 			   const void *plain, size_t len, void *ret)
 {

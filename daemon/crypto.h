@@ -14,6 +14,8 @@
 #define CRYPTO_NONCE_LEN  12
 #define CRYPTO_TAG_LEN	  16
 #define CRYPTO_SHA512_LEN 64
+#define CRYPTO_XNONCE_LEN 24
+#define CRYPTO_SALT_LEN	  16
 
 /**
  * crypto_init - make the library ready; call first, once, in every process
@@ -90,6 +92,32 @@ void crypto_hkdf_extract(const void *salt, size_t salt_len, const struct crypto_
  */
 int crypto_hkdf_expand(const uint8_t prk[CRYPTO_SHA512_LEN], const struct crypto_part *info,
 		       size_t n, void *ret, size_t len);
+
+/**
+ * crypto_xseal - XChaCha20-Poly1305, for what is stored: its nonce is long enough to be random
+ * @ret: @len + CRYPTO_TAG_LEN bytes; may be @plain
+ */
+void crypto_xseal(const uint8_t key[CRYPTO_KEY_LEN], const uint8_t nonce[CRYPTO_XNONCE_LEN],
+		  const void *ad, size_t ad_len, const void *plain, size_t len, void *ret);
+
+/** crypto_xopen - the reverse; writes @len - CRYPTO_TAG_LEN bytes. Return: 0; -EBADMSG when it is not genuine */
+int crypto_xopen(const uint8_t key[CRYPTO_KEY_LEN], const uint8_t nonce[CRYPTO_XNONCE_LEN],
+		 const void *ad, size_t ad_len, const void *cipher, size_t len, void *ret);
+
+/* What Argon2id can be asked for here. */
+#define CRYPTO_STRETCH_PASSES_MAX 8
+#define CRYPTO_STRETCH_MIB_MIN	  8
+#define CRYPTO_STRETCH_MIB_MAX	  512
+
+/**
+ * crypto_stretch - a key from a passphrase, with Argon2id version 1.3 of one lane; takes seconds on purpose
+ *
+ * May run in a thread of its own: touches nothing but its arguments.
+ *
+ * Return: 0; -EINVAL for @passes or @mib outside the bounds above; -ENOMEM.
+ */
+int crypto_stretch(const void *passphrase, size_t len, const uint8_t salt[CRYPTO_SALT_LEN],
+		   uint32_t passes, uint32_t mib, uint8_t ret_key[CRYPTO_KEY_LEN]);
 
 enum crypto_aead_id {
 	CRYPTO_CHACHA20_POLY1305, /* RFC 8439 */

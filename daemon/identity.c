@@ -20,9 +20,7 @@
 #include "util/text.h"
 
 #define ENCODING_VERSION 1
-#define ENCODING_HEAD	 (sizeof(magic) + 1 + IDENTITY_KEY_LEN + 2)
-
-static const uint8_t magic[4] = { 'C', 'G', 'I', 'D' };
+#define ENCODING_HEAD	 (IDENTITY_MAGIC_LEN + 1 + IDENTITY_KEY_LEN + 2)
 
 /* @root: secret memory, IDENTITY_KEY_LEN bytes. */
 struct identity {
@@ -274,7 +272,7 @@ int identity_encode(const struct identity *id, uint8_t **ret, size_t *ret_len)
 	data = crypto_secret_new(len);
 	if (!data)
 		return errno ? -errno : -ENOMEM;
-	p = mempcpy(data, magic, sizeof(magic));
+	p = mempcpy(data, IDENTITY_MAGIC, IDENTITY_MAGIC_LEN);
 	*p++ = ENCODING_VERSION;
 	p = mempcpy(p, id->root, IDENTITY_KEY_LEN);
 	put_be16(p, (uint16_t)id->n_pins);
@@ -331,12 +329,12 @@ int identity_decode(struct identity **ret, const void *data, size_t len)
 {
 	_cleanup_(identity_free_p) struct identity *id = NULL;
 	struct reader r = { .p = data, .left = len };
-	const uint8_t *head = reader_take(&r, sizeof(magic));
+	const uint8_t *head = reader_take(&r, IDENTITY_MAGIC_LEN);
 	uint8_t version = reader_u8(&r);
 	size_t n;
 	int err;
 
-	if (!head || memcmp(head, magic, sizeof(magic)) != 0 || version == 0)
+	if (!head || memcmp(head, IDENTITY_MAGIC, IDENTITY_MAGIC_LEN) != 0 || version == 0)
 		return -EBADMSG;
 	if (version > ENCODING_VERSION)
 		return -EPROTONOSUPPORT;

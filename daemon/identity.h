@@ -19,6 +19,10 @@
 #define IDENTITY_ENCODED_MAX \
 	(64 + IDENTITY_PINS_MAX * (IDENTITY_KEY_LEN + 5 + IDENTITY_NAME_MAX + IDENTITY_LABEL_MAX))
 
+/* How an encoded identity begins. */
+#define IDENTITY_MAGIC	   "CGID"
+#define IDENTITY_MAGIC_LEN 4
+
 /* What is known about the key at the other end. */
 enum identity_auth {
 	IDENTITY_UNKNOWN,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "identity-seal.h"
 #include "identity.h"
 #include "pair.h"
 #include "sframe.h"
@@ -224,6 +225,39 @@ static void identities(void)
 	identity_free(id);
 }
 
+static void seals(void)
+{
+	static const char *const names[] = { "disk",	     "carried",
+					     "disk-genuine", "carried-genuine",
+					     "disk-changed", "carried-changed" };
+	uint8_t root[39] = { 'C', 'G', 'I', 'D', 1 }, key[32] = { 1 }, *file;
+	struct carry_head head = { .passes = 1, .mib = CRYPTO_STRETCH_MIB_MIN };
+	struct seal_key seal;
+	struct identity *id;
+	struct seed s = {};
+	size_t len;
+
+	seal_key_init(&seal, key);
+	MUST(identity_decode(&id, root, sizeof(root)) == 0);
+	MUST(identity_pin(id, "exe:/usr/bin/call", "Anna", key, IDENTITY_VERIFIED) == 0);
+	for (uint8_t how = 0; how < 6; how++) {
+		if (how >= 2) {
+			MUST(identity_encode(id, &file, &len) == 0);
+			add(&s, (uint8_t[]){ 0, how < 4 ? how : how | 2, 0, 20 }, 4);
+			add(&s, file, len);
+			crypto_secret_free(file);
+		} else {
+			MUST((how ? identity_pack(id, &head, root, &file, &len)
+				  : identity_seal(id, &seal, 1, &file, &len)) == 0);
+			add(&s, (uint8_t[]){ 0, how, 0, 0 }, 4);
+			add(&s, file, len);
+			free(file);
+		}
+		save(&s, "seal", names[how]);
+	}
+	identity_free(id);
+}
+
 static void texts(void)
 {
 	static const struct {
@@ -286,6 +320,7 @@ int main(int argc, char **argv)
 	decoders();
 	frames();
 	identities();
+	seals();
 	texts();
 	streams();
 	return 0;
