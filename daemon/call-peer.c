@@ -95,11 +95,11 @@ int call_peer_prepare(struct call *call, const void *init, size_t len, uint64_t 
 	if (key == NULL)
 		return errno > 0 ? -errno : -ENOMEM;
 	r = make_params(call, &params, key);
-	if (r == -EBADMSG || r == -EPERM || r == -ELOOP || r == -EPROTONOSUPPORT)
+	if (r == -EBADMSG || r == -EPERM || r == -ELOOP || r == -EPROTONOSUPPORT || r == -ENOKEY ||
+	    r == -EXDEV || r == -ENOMSG)
 		return refuse(ret_refusal, REFUSAL_FAILED,
-			      "Your identity file %u/identity in the service's state directory is "
-			      "damaged or not private; the service's log says what to do.",
-			      call->uid);
+			      "Your identity file in the service's state directory %s.",
+			      user_identity_why(r));
 	if (r < 0)
 		return r;
 	if (init == NULL) {

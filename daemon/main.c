@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "crypto.h"
 #include "manager.h"
 #include "privilege.h"
+#include "user.h"
 #include "util/macro.h"
 #include "version.h"
 
@@ -29,6 +31,7 @@ struct options {
 	const char *state_dir;
 	const char *user;
 	const char *scopes;
+	bool reseal;
 };
 
 static void help(void)
@@ -41,6 +44,8 @@ static void help(void)
 	     "  --user NAME       whom to become when started as root (default callgate)\n"
 	     "  --scopes DIR      where to make control groups (default callgate, at the top\n"
 	     "                    of the hierarchy of version 2)\n"
+	     "  --reseal          seal every identity under the present key, and end: after the key\n"
+	     "                    became a credential, or for identities that were never sealed\n"
 	     "  --help, --version\n\n"
 	     "It listens on the system bus, at DBUS_SYSTEM_BUS_ADDRESS if that is set.");
 }
@@ -53,6 +58,7 @@ static int parse(int argc, char **argv, struct options *options)
 		{ "state-dir", required_argument, NULL, 's' },
 		{ "user", required_argument, NULL, 'u' },
 		{ "scopes", required_argument, NULL, 'g' },
+		{ "reseal", no_argument, NULL, 'r' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
@@ -72,6 +78,9 @@ static int parse(int argc, char **argv, struct options *options)
 			break;
 		case 'g':
 			options->scopes = optarg;
+			break;
+		case 'r':
+			options->reseal = true;
 			break;
 		case 'h':
 			help();
@@ -154,7 +163,8 @@ static int find_user(const char *name, uid_t *ret_uid, gid_t *ret_gid)
 	return 0;
 }
 
-static int prepare(const struct options *options, sd_event *event, struct manager **ret_manager)
+static int prepare(const struct options *options, sd_event *event, struct vault *vault,
+		   struct manager **ret_manager)
 {
 	struct scopes *scopes = NULL;
 	uid_t uid = getuid();
@@ -180,7 +190,7 @@ static int prepare(const struct options *options, sd_event *event, struct manage
 				"their own.\n",
 				strerror(-r));
 	}
-	r = manager_new(ret_manager, event, &policy, scopes);
+	r = manager_new(ret_manager, event, &policy, scopes, vault);
 	if (r < 0)
 		return r;
 	if (geteuid() == 0)
@@ -192,22 +202,51 @@ static int prepare(const struct options *options, sd_event *event, struct manage
 	return r;
 }
 
-static int run(const struct options *options)
+/* As the service's user, as those files are his. */
+static int reseal(const struct options *options, struct vault *vault)
+{
+	struct users users = { .dir_fd = -1 };
+	uid_t uid = getuid();
+	gid_t gid = getgid();
+	int r = 0;
+
+	if (geteuid() == 0) {
+		r = find_user(options->user, &uid, &gid);
+		if (r >= 0)
+			r = privilege_drop(uid, gid, false);
+	}
+	if (r >= 0)
+		r = privilege_close();
+	if (r < 0)
+		return r;
+	r = users_init(&users, options->state_dir, vault);
+	if (r == -EWOULDBLOCK)
+		fprintf(stderr, "callgated: another callgated uses %s; end it first\n",
+			options->state_dir);
+	else if (r < 0)
+		fprintf(stderr, "callgated: %s: %s\n", options->state_dir, strerror(-r));
+	if (r >= 0)
+		r = vault_open(vault, users.dir_fd, !users_have_sealed(&users), true);
+	if (r >= 0)
+		r = users_reseal(&users);
+	if (r >= 0 && vault->old != NULL)
+		puts("Everything is sealed under the credential; the file " VAULT_FILE
+		     " is not needed any more.");
+	users_deinit(&users);
+	return r;
+}
+
+static int serve(const struct options *options, struct vault *vault)
 {
 	struct manager *manager = NULL;
 	sd_event *event = NULL;
 	int r;
 
-	r = crypto_init();
-	if (r < 0) {
-		fprintf(stderr, "callgated: the crypto library did not start\n");
-		return r;
-	}
 	r = sd_event_default(&event);
 	if (r >= 0)
 		r = catch_signals(event, &manager);
 	if (r >= 0)
-		r = prepare(options, event, &manager);
+		r = prepare(options, event, vault, &manager);
 	if (r >= 0)
 		r = manager_start(manager, options->state_dir);
 	if (r >= 0) {
@@ -217,6 +256,22 @@ static int run(const struct options *options)
 	}
 	manager_free(manager);
 	sd_event_unref(event);
+	return r;
+}
+
+static int run(const struct options *options)
+{
+	struct vault vault = { .key = NULL };
+	int r = crypto_init();
+
+	if (r < 0) {
+		fprintf(stderr, "callgated: the crypto library did not start\n");
+		return r;
+	}
+	r = vault_read_credential(&vault);
+	if (r >= 0)
+		r = options->reseal ? reseal(options, &vault) : serve(options, &vault);
+	vault_deinit(&vault);
 	return r;
 }
 

@@ -29,6 +29,7 @@ struct manager {
 	struct service service;
 	sd_event *event;
 	struct scopes *scopes;
+	struct vault *vault;
 	struct told told[BOUND_TOLD];
 	unsigned int next_told;
 	bool started;
@@ -299,7 +300,7 @@ static gid_t find_group(const char *name)
 }
 
 int manager_new(struct manager **ret_manager, sd_event *event, const struct policy *policy,
-		struct scopes *scopes)
+		struct scopes *scopes, struct vault *vault)
 {
 	struct manager *manager = calloc(1, sizeof(*manager));
 	struct service *service;
@@ -312,6 +313,7 @@ int manager_new(struct manager **ret_manager, sd_event *event, const struct poli
 	service = &manager->service;
 	manager->event = sd_event_ref(event);
 	manager->scopes = scopes;
+	manager->vault = vault;
 	service->policy = *policy;
 	service->users.dir_fd = -1;
 	service->agent_gid = find_group(policy->agent_group);
@@ -390,11 +392,16 @@ int manager_start(struct manager *manager, const char *state_dir)
 	struct calls *calls = &service->calls;
 	int r;
 
-	r = users_init(&service->users, state_dir);
-	if (r < 0) {
+	r = users_init(&service->users, state_dir, manager->vault);
+	if (r == -EWOULDBLOCK)
+		fprintf(stderr, "callgated: another callgated uses %s; end it first\n", state_dir);
+	else if (r < 0)
 		fprintf(stderr, "callgated: %s: %s\n", state_dir, strerror(-r));
+	if (r >= 0)
+		r = vault_open(manager->vault, service->users.dir_fd,
+			       !users_have_sealed(&service->users), false);
+	if (r < 0)
 		return r;
-	}
 	r = open_bus(service, manager->event);
 	if (r < 0)
 		return r;

@@ -7,16 +7,18 @@
 
 #include "policy.h"
 #include "scope.h"
+#include "vault.h"
 
 struct manager;
 
 /**
  * manager_new() - everything that needs privileges: binds the gate
  * @scopes: taken; may be NULL
+ * @vault: not taken; its credential was read already
  * Return: 0 or negative errno. A gate that is absent is no error.
  */
 int manager_new(struct manager **ret_manager, sd_event *event, const struct policy *policy,
-		struct scopes *scopes);
+		struct scopes *scopes, struct vault *vault);
 /* Does the gate obey? Otherwise the privilege to bind it is still needed. */
 bool manager_has_gate(const struct manager *manager);
 /* After the privileges were dropped: opens the state and the bus, and takes the name. Prints what fails. */

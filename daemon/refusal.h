@@ -24,7 +24,7 @@ enum refusal_name {
  */
 struct refusal {
 	enum refusal_name name;
-	char why[256];
+	char why[384];
 };
 
 /* Fills *ret_refusal. Always returns 1, the positive result that means "refused". */

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Users and their files: STATE/UID/identity (root and pins) and
+ * Users and their files: STATE/UID/identity (root and pins, sealed) and
  * STATE/UID/blocked. Owns the only copies in memory. Must not decide what a
  * pin or a block means. Called by call.c and the bus objects.
  *
  * Security: a file that is there but cannot be understood is an error that a
  * person has to look at, never a reason to make a new one: a new root would
  * look to every contact like a man in the middle, and lost pins would let one in.
+ * One that is not sealed is refused as well, or who writes to the disk could plant
+ * a root that he knows; users_reseal(), which root starts by hand, takes it.
  */
 #include "user.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -23,16 +27,81 @@
 #include "policy.h"
 #include "util/file.h"
 #include "util/macro.h"
+#include "util/text.h"
 
 #define BLOCKED_VERSION 1
 #define BLOCKED_LEN	2
 
-int users_init(struct users *users, const char *state_dir)
+/* The directory of a user: a name that is a uid as this file writes it. */
+static bool read_uid(const char *name, uid_t *ret_uid)
 {
+	char again[16];
+	unsigned long uid;
+
+	if (!text_to_number(name, 0, UINT32_MAX - 1, &uid))
+		return false;
+	snprintf(again, sizeof(again), "%lu", uid);
+	*ret_uid = (uid_t)uid;
+	return strcmp(again, name) == 0;
+}
+
+static DIR *list(int dir_fd)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (dir == NULL && fd >= 0)
+		close(fd);
+	return dir;
+}
+
+/* What a crash in the middle of a write left behind. */
+static void sweep(int dir_fd)
+{
+	const struct dirent *entry;
+	DIR *dir = list(dir_fd);
+
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL)
+		if (file_is_temporary(entry->d_name))
+			unlinkat(dir_fd, entry->d_name, 0);
+	closedir(dir);
+}
+
+static int open_user_dir(const struct users *users, const char *name)
+{
+	int fd = openat(users->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int users_init(struct users *users, const char *state_dir, const struct vault *vault)
+{
+	const struct dirent *entry;
+	uid_t uid;
+	DIR *dir;
+	int fd;
+
 	LIST_INIT(&users->all);
 	users->count = 0;
+	users->vault = vault;
 	users->dir_fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return users->dir_fd < 0 ? -errno : 0;
+	if (users->dir_fd < 0 || flock(users->dir_fd, LOCK_EX | LOCK_NB) < 0)
+		return -errno;
+	dir = list(users->dir_fd);
+	if (dir == NULL)
+		return -errno;
+	sweep(users->dir_fd);
+	while ((entry = readdir(dir)) != NULL) {
+		fd = read_uid(entry->d_name, &uid) ? open_user_dir(users, entry->d_name) : -1;
+		if (fd < 0)
+			continue;
+		sweep(fd);
+		close(fd);
+	}
+	closedir(dir);
+	return 0;
 }
 
 static void drop(struct user *user)
@@ -59,11 +128,16 @@ static int open_dir(const struct user *user, bool create, int *ret_fd)
 	int fd;
 
 	snprintf(name, sizeof(name), "%u", user->uid);
-	if (create && mkdirat(user->users->dir_fd, name, 0700) < 0 && errno != EEXIST)
+	if (create && mkdirat(user->users->dir_fd, name, 0700) == 0) {
+		/* Or a crash could take it, with what is then written in it. */
+		if (fsync(user->users->dir_fd) < 0)
+			return -errno;
+	} else if (create && errno != EEXIST) {
 		return -errno;
-	fd = openat(user->users->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	}
+	fd = open_user_dir(user->users, name);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	*ret_fd = fd;
 	return 0;
 }
@@ -141,11 +215,56 @@ int user_get(struct users *users, uid_t uid, struct user **ret_user)
 	return 0;
 }
 
+const char *user_identity_why(int r)
+{
+	switch (r) {
+	case -ENOMSG:
+		return "is not sealed. If it is from before identities were sealed, stop the service and run "
+		       "'callgated --reseal' once";
+	case -ENOKEY:
+		return "was sealed under another key: it is from another machine, or this one's credential or key "
+		       "file was changed. Put the right one back, or carry an identity with 'callgatectl "
+		       "identity export'";
+	case -EXDEV:
+		return "belongs to another user. Put the right one back";
+	case -EPROTONOSUPPORT:
+		return "was written by a newer version of the service. Install that";
+	case -EPERM:
+	case -ELOOP:
+		return "is a link, or is not private to the service's user. Look who changed that";
+	case -EBADMSG:
+	case -EFBIG:
+		return "is damaged. Restore it from a backup";
+	default:
+		return "cannot be read";
+	}
+}
+
+static int load(const struct users *users, uid_t uid, int dir_fd, const struct seal_key *key,
+		struct identity **ret_identity)
+{
+	_cleanup_free_ uint8_t *data = malloc(SEAL_MAX);
+	ssize_t length;
+
+	if (data == NULL)
+		return -ENOMEM;
+	length = file_read_private(dir_fd, "identity", data, SEAL_MAX);
+	return length < 0 ? (int)length
+			  : identity_unseal(ret_identity, key, uid, data, (size_t)length);
+}
+
+static int store(const struct users *users, uid_t uid, int dir_fd, const struct identity *identity)
+{
+	_cleanup_free_ uint8_t *data = NULL;
+	size_t length;
+	int r = identity_seal(identity, users->vault->key, uid, &data, &length);
+
+	return r < 0 ? r : file_write_private(dir_fd, "identity", data, length);
+}
+
 int user_identity(struct user *user, bool create, struct identity **ret_identity)
 {
 	_cleanup_close_ int fd = -1;
-	_cleanup_(crypto_secret_free_p) void *data = NULL;
-	ssize_t length;
 	int r;
 
 	if (user->identity != NULL) {
@@ -155,14 +274,8 @@ int user_identity(struct user *user, bool create, struct identity **ret_identity
 	r = open_dir(user, create, &fd);
 	if (r < 0)
 		return r;
-	data = crypto_secret_new(IDENTITY_ENCODED_MAX);
-	if (data == NULL)
-		return errno > 0 ? -errno : -ENOMEM;
-	length = file_read_private(fd, "identity", data, IDENTITY_ENCODED_MAX);
-	r = length < 0 ? (int)length : 0;
-	if (r >= 0) {
-		r = identity_decode(&user->identity, data, (size_t)length);
-	} else if (r == -ENOENT && create) {
+	r = load(user->users, user->uid, fd, user->users->vault->key, &user->identity);
+	if (r == -ENOENT && create) {
 		r = identity_new(&user->identity);
 		if (r >= 0)
 			r = user_save(user);
@@ -172,9 +285,9 @@ int user_identity(struct user *user, bool create, struct identity **ret_identity
 	if (r < 0 && r != -ENOENT)
 		fprintf(stderr,
 			SD_ERR
-			"The file %u/identity in the state directory cannot be used: %s. Restore it from a "
-			"backup, or move it away and compare numbers with every contact again.\n",
-			user->uid, strerror(-r));
+			"The file %u/identity in the state directory %s; or move it away and compare "
+			"numbers with every contact again (%s).\n",
+			user->uid, user_identity_why(r), strerror(-r));
 	if (r < 0)
 		return r;
 	*ret_identity = user->identity;
@@ -184,17 +297,11 @@ int user_identity(struct user *user, bool create, struct identity **ret_identity
 int user_save(struct user *user)
 {
 	_cleanup_close_ int fd = -1;
-	uint8_t *data = NULL;
-	size_t length;
 	int r;
 
-	r = identity_encode(user->identity, &data, &length);
-	if (r < 0)
-		return r;
 	r = open_dir(user, true, &fd);
 	if (r >= 0)
-		r = file_write_private(fd, "identity", data, length);
-	crypto_secret_free(data);
+		r = store(user->users, user->uid, fd, user->identity);
 	user->unsaved |= r < 0;
 	if (r < 0)
 		fprintf(stderr,
@@ -202,6 +309,23 @@ int user_save(struct user *user)
 			"The file %u/identity in the state directory cannot be written: %s.\n",
 			user->uid, strerror(-r));
 	return r;
+}
+
+int user_replace(struct user *user, struct identity *identity)
+{
+	bool unsaved = user->unsaved;
+	struct identity *old = user->identity;
+	int r;
+
+	user->identity = identity;
+	r = user_save(user);
+	if (r < 0) {
+		user->identity = old;
+		user->unsaved = unsaved;
+		return r;
+	}
+	identity_free(old);
+	return 0;
 }
 
 int user_set_blocked(struct user *user, uint32_t kinds)
@@ -221,4 +345,96 @@ int user_set_blocked(struct user *user, uint32_t kinds)
 			"The file %u/blocked in the state directory cannot be written: %s.\n",
 			user->uid, strerror(-r));
 	return r;
+}
+
+/* ---- all of them ------------------------------------------------------------------------------- */
+
+/* Calls back for each user's directory until one returns other than 0. */
+static int for_each(const struct users *users,
+		    int (*each)(const struct users *users, uid_t uid, int dir_fd, void *userdata),
+		    void *userdata)
+{
+	DIR *dir = list(users->dir_fd);
+	const struct dirent *entry;
+	uid_t uid;
+	int fd, r = 0;
+
+	if (dir == NULL)
+		return -errno;
+	while (r == 0 && (entry = readdir(dir)) != NULL) {
+		if (!read_uid(entry->d_name, &uid))
+			continue;
+		fd = open_user_dir(users, entry->d_name);
+		r = each(users, uid, fd, userdata);
+		if (fd >= 0)
+			close(fd);
+	}
+	closedir(dir);
+	return r;
+}
+
+static int is_sealed(const struct users *users, uid_t uid, int dir_fd, void *userdata)
+{
+	_cleanup_free_ uint8_t *data = malloc(SEAL_MAX);
+	ssize_t length;
+
+	if (dir_fd < 0 || data == NULL)
+		return 1;
+	length = file_read_private(dir_fd, "identity", data, SEAL_MAX);
+	if (length == -ENOENT)
+		return 0;
+	return length < IDENTITY_MAGIC_LEN || memcmp(data, IDENTITY_MAGIC, IDENTITY_MAGIC_LEN) != 0;
+}
+
+bool users_have_sealed(const struct users *users)
+{
+	return for_each(users, is_sealed, NULL) != 0;
+}
+
+/* An identity of before there were seals. */
+static int load_plain(int dir_fd, struct identity **ret_identity)
+{
+	_cleanup_(crypto_secret_free_p) void *data = crypto_secret_new(IDENTITY_ENCODED_MAX);
+	ssize_t length;
+
+	if (data == NULL)
+		return errno > 0 ? -errno : -ENOMEM;
+	length = file_read_private(dir_fd, "identity", data, IDENTITY_ENCODED_MAX);
+	return length < 0 ? (int)length : identity_decode(ret_identity, data, (size_t)length);
+}
+
+static int reseal(const struct users *users, uid_t uid, int dir_fd, void *userdata)
+{
+	_cleanup_(identity_free_p) struct identity *identity = NULL;
+	const struct vault *vault = users->vault;
+	int *result = userdata, r;
+
+	r = dir_fd < 0 ? dir_fd : load(users, uid, dir_fd, vault->key, &identity);
+	if (r == 0) {
+		printf("%u: sealed already\n", uid);
+		return 0;
+	}
+	if (r == -ENOENT)
+		return 0;
+	if (r == -ENOKEY && vault->old != NULL)
+		r = load(users, uid, dir_fd, vault->old, &identity);
+	else if (r == -ENOMSG)
+		r = load_plain(dir_fd, &identity);
+	if (r == 0)
+		r = store(users, uid, dir_fd, identity);
+	if (r == 0) {
+		printf("%u: sealed now\n", uid);
+		return 0;
+	}
+	printf("%u: left as it is: the file %u/identity %s (%s)\n", uid, uid, user_identity_why(r),
+	       strerror(-r));
+	*result = r;
+	return 0;
+}
+
+int users_reseal(struct users *users)
+{
+	int result = 0, r = for_each(users, reseal, &result);
+
+	return r < 0 ? r : result;
 }

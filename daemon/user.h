@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "identity.h"
+#include "vault.h"
 
 /**
  * struct user
@@ -26,20 +27,38 @@ struct user {
 	struct identity *identity;
 };
 
+/**
+ * struct users
+ * @vault: seals the identities; not owned; opened before any identity is asked for
+ */
 struct users {
 	LIST_HEAD(, user) all;
 	int dir_fd;
 	unsigned int count;
+	const struct vault *vault;
 };
 
-/* -errno: the directory cannot be used. */
-int users_init(struct users *users, const char *state_dir);
+/* -EWOULDBLOCK: another process has the directory; another negative errno: it cannot be used. */
+int users_init(struct users *users, const char *state_dir, const struct vault *vault);
 void users_deinit(struct users *users);
+/* Is there any identity that is sealed, or cannot be looked at? Then a new sealing key must not be made. */
+bool users_have_sealed(const struct users *users);
+/**
+ * users_reseal() - seal every identity under the vault's key: those under its old key, and those of before there were seals
+ *
+ * Prints what became of each. Each is replaced whole or stays as it is: when interrupted, run it again.
+ * Return: 0, or the negative errno of the last that could not be.
+ */
+int users_reseal(struct users *users);
 
 /* 0; -ENOSPC: too many users; another negative errno. Valid until the next call, unless @held is raised. */
 int user_get(struct users *users, uid_t uid, struct user **ret_user);
-/* 0; -ENOENT: there is none yet, and @create is false; another negative errno: it is damaged or cannot be read. */
+/* 0; -ENOENT: there is none yet, and @create is false; another negative errno: user_identity_why() says what it means. */
 int user_identity(struct user *user, bool create, struct identity **ret_identity);
+/* The end of the sentence "The identity file of this user ...", with what to do. */
+const char *user_identity_why(int r);
+/* Take another identity in the place of what there is, if anything. On failure the user has what he had. */
+int user_replace(struct user *user, struct identity *identity);
 /* After each change of the identity. On failure memory and disk differ: the next start has the old state. */
 int user_save(struct user *user);
 /* Takes effect in memory even where it cannot be written. */

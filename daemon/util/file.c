@@ -116,3 +116,11 @@ int file_write_private(int dir, const char *name, const void *data, size_t len)
 	}
 	return fsync(dir) < 0 ? -errno : 0;
 }
+
+bool file_is_temporary(const char *name)
+{
+	const char *tag = strrchr(name, '.');
+
+	return name[0] == '.' && tag > name + 1 && strlen(tag + 1) == 16 &&
+	       strspn(tag + 1, "0123456789abcdef") == 16;
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -26,3 +27,6 @@ ssize_t file_read_private(int dir, const char *name, void *ret, size_t size);
  * Return: 0 or a negative errno; the old file is then untouched, unless only the last fsync failed.
  */
 int file_write_private(int dir, const char *name, const void *data, size_t len);
+
+/** file_is_temporary - is this a name that file_write_private() uses beside the file, and may have left in a crash? */
+bool file_is_temporary(const char *name);

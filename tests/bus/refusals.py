@@ -258,7 +258,7 @@ alice.daemon.end()
 with open(identity, "rb") as file:
     before = file.read()
 with open(identity, "r+b") as file:
-    file.seek(10)
+    file.seek(60)
     file.write(b"\xff\xff\xff")
     file.truncate(len(before) - 1)
 with open(identity, "rb") as file:

@@ -12,10 +12,11 @@
 
 static char dir[] = "/tmp/callgate-user-XXXXXX";
 static struct users users;
+static struct vault vault;
 
 static int open_users(void **state)
 {
-	return mkdtemp(dir) == NULL || users_init(&users, dir) < 0 ? -1 : 0;
+	return mkdtemp(dir) == NULL || users_init(&users, dir, &vault) < 0 ? -1 : 0;
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)

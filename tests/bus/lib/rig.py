@@ -258,9 +258,9 @@ class Daemon:
         things.append(self)
         self.start()
 
-    def start(self):
+    def start(self, **more):
         environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=self.bus.address,
-                           ASAN_OPTIONS="detect_leaks=0:abort_on_error=0:exitcode=99", NOTIFY_SOCKET="")
+                           ASAN_OPTIONS="detect_leaks=0:abort_on_error=0:exitcode=99", NOTIFY_SOCKET="", **more)
         environment.pop("CALLGATE_FAKE_GATE", None)
         if self.gate:
             environment["CALLGATE_FAKE_GATE"] = self.gate.path
