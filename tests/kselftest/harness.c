@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -94,6 +95,26 @@ bool harness_wait(bool (*check)(void *arg), void *arg, unsigned int ms)
 	return true;
 }
 
+/*
+ * Ends what the test's process left in its group, and waits for it: a file of
+ * its own may be the controller's socket, which the next test wants.
+ */
+static void end_group(pid_t group)
+{
+	uint64_t end = harness_now() + 30 * 1000000000ull;
+	pid_t pid;
+
+	kill(-group, SIGKILL);
+	while ((pid = waitpid(-group, NULL, WNOHANG)) >= 0) {
+		if (harness_now() > end) {
+			harness_fail("harness", 0, "a process of the test does not end");
+			return;
+		}
+		if (pid == 0)
+			usleep(2000);
+	}
+}
+
 /* Waits for the test's process; its group is gone afterwards. */
 static void wait_for(pid_t pid, unsigned int limit)
 {
@@ -108,7 +129,7 @@ static void wait_for(pid_t pid, unsigned int limit)
 		}
 		usleep(2000);
 	}
-	kill(-pid, SIGKILL);
+	end_group(pid);
 	if (late)
 		harness_fail("harness", 0, "not finished after %u s", limit);
 	else if (WIFSIGNALED(status))
@@ -158,6 +179,11 @@ int harness_main(int argc, char **argv)
 		       -1, 0);
 	if (outcome == MAP_FAILED) {
 		printf("Bail out! mmap: %s\n", strerror(errno));
+		return 1;
+	}
+	/* What a test's process started becomes this one's child when that ends. */
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1)) {
+		printf("Bail out! prctl: %s\n", strerror(errno));
 		return 1;
 	}
 	for (test = first; test; test = test->next)
