@@ -13,6 +13,13 @@ $(careless_bin): $(fake_obj) $(careless_obj)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(sanitized) -Wl,--as-needed -Wl,--wrap=wire_commitment -o $@ $^ $(PKG_LIBS)
 
-check-bus check-build tests: $(fake_bin) $(careless_bin)
+# What secrets.py puts into the daemon, so that its memory can be dumped at all.
+dumpable_so := $(BUILD)/tests/dumpable.so
+$(dumpable_so): tests/bus/fake/dumpable.c
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(compile) $(CFLAGS) -fPIC -shared -o $@ $<
+
+
+check-bus check-build tests: $(fake_bin) $(careless_bin) $(dumpable_so)
 
 -include $(patsubst %.o,%.d,$(fake_obj) $(careless_obj))

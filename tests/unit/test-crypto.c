@@ -193,6 +193,11 @@ static void secret_memory_is_locked_undumpable_and_wiped_on_fork(void **state)
 	assert_int_equal(probe("locked"), 0);
 }
 
+static void forked_child_finds_no_secret_in_all_its_memory(void **state)
+{
+	assert_int_equal(probe("forked"), 0);
+}
+
 static void deny_secret_memory_that_cannot_be_locked(void **state)
 {
 	assert_int_equal(probe("unlockable"), 0);
@@ -281,6 +286,7 @@ int main(void)
 	UNIT(&u, secret_memory_that_was_overrun_ends_the_program);
 	UNIT(&u, secret_memory_is_empty_in_a_forked_child);
 	UNIT(&u, secret_memory_is_locked_undumpable_and_wiped_on_fork);
+	UNIT(&u, forked_child_finds_no_secret_in_all_its_memory);
 	UNIT(&u, deny_secret_memory_that_cannot_be_locked);
 	UNIT(&u, equal_compares_every_byte);
 	UNIT(&u, window_takes_each_number_once);

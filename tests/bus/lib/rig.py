@@ -258,7 +258,7 @@ class Daemon:
         things.append(self)
         self.start()
 
-    def start(self, **more):
+    def start(self, cwd=None, **more):
         environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=self.bus.address,
                            ASAN_OPTIONS="detect_leaks=0:abort_on_error=0:exitcode=99", NOTIFY_SOCKET="", **more)
         environment.pop("CALLGATE_FAKE_GATE", None)
@@ -268,7 +268,7 @@ class Daemon:
         if self.scopes:
             command += ["--scopes", self.scopes]
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(command, env=environment, stderr=log, stdout=log)
+            self.process = subprocess.Popen(command, env=environment, stderr=log, stdout=log, cwd=cwd)
         wait_for(lambda: self.process.poll() is not None or self.has_name())
 
     def has_name(self):
@@ -396,6 +396,7 @@ class Actor:
 
     def refusal(self, path, interface, method, signature="", *arguments, **more):
         """The error's name, or "allowed"."""
+        self.said = ""
         try:
             self.call(path, interface, method, signature, *arguments, **more)
             return "allowed"

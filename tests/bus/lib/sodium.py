@@ -55,3 +55,11 @@ def root_of(plain):
 
 def static_key(root, label):
     return hkdf(root, b"callgate/1 static" + label.encode(), 32)
+
+
+def opens_data(key, blob):
+    """Is this the key of a DATA blob, doc/protocol.md section 3?"""
+    plain = ctypes.create_string_buffer(64)
+    nonce = bytes(4) + blob[22:30][::-1]
+    return _sodium.crypto_aead_chacha20poly1305_ietf_decrypt(
+        plain, None, None, blob[30:], ctypes.c_ulonglong(len(blob) - 30), blob, ctypes.c_ulonglong(30), nonce, key) == 0
