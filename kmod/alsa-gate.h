@@ -22,6 +22,7 @@
  * @open: from before the driver's open to before its close; written under the stream lock
  * @removed: its device is gone; written under the stream lock. An open substream
  *	keeps its record, and its hooks, until it is closed.
+ * @rcu: frees the record
  */
 struct alsa_gate {
 	struct hlist_node node;
@@ -37,6 +38,8 @@ struct alsa_gate {
 
 /**
  * struct alsa_capture - a capture substream
+ * @gate: what it has in common with playback
+ * @dev: as the gate knows it
  * @stream: running from a trigger that starts to one that stops; changed under the stream lock
  * @stopping: keeps a substream from being closed while it is revoked; outside the stream lock
  * @held: a module reference belongs to the open substream; guarded by pcm->open_mutex

@@ -347,8 +347,7 @@ static int may_start(struct snd_pcm_substream *substream)
 	int err;
 
 	assert_stream_locked(substream);
-	snd_pcm_group_for_each_entry(s, substream)
-	{
+	snd_pcm_group_for_each_entry(s, substream) {
 		if (s->stream != SNDRV_PCM_STREAM_CAPTURE)
 			continue;
 		capture = alsa_capture(callgate_alsa_gate(s));
@@ -364,8 +363,7 @@ static int may_start(struct snd_pcm_substream *substream)
 		if (err)
 			return err;
 	}
-	snd_pcm_group_for_each_entry(s, substream)
-	{
+	snd_pcm_group_for_each_entry(s, substream) {
 		capture = alsa_capture(callgate_alsa_gate(s));
 		if (capture)
 			capture->dirty = true;
@@ -387,8 +385,7 @@ static void note_started(struct snd_pcm_substream *substream)
 	struct alsa_capture *capture;
 	struct snd_pcm_substream *s;
 
-	snd_pcm_group_for_each_entry(s, substream)
-	{
+	snd_pcm_group_for_each_entry(s, substream) {
 		capture = alsa_capture(callgate_alsa_gate(s));
 		if (capture && capture->gate.open && handled_by(s, substream))
 			callgate_stream_start(&capture->dev, &capture->stream);
@@ -415,8 +412,7 @@ static void note_stopped(struct snd_pcm_substream *substream)
 	if (substream->stream == SNDRV_PCM_STREAM_PLAYBACK &&
 	    substream->runtime->state == SNDRV_PCM_STATE_DRAINING)
 		return;
-	snd_pcm_group_for_each_entry(s, substream)
-	{
+	snd_pcm_group_for_each_entry(s, substream) {
 		if (s == substream || (s->runtime && handled_by(s, substream)))
 			note_stopped_one(s);
 	}

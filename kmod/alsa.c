@@ -62,7 +62,7 @@ struct alsa_gate *callgate_alsa_gate(const struct snd_pcm_substream *substream)
 	struct alsa_gate *gate;
 
 	rcu_read_lock();
-	hash_for_each_possible_rcu (gates, gate, node, (unsigned long)substream) {
+	hash_for_each_possible_rcu(gates, gate, node, (unsigned long)substream) {
 		if (gate->substream == substream)
 			break;
 	}
@@ -76,6 +76,7 @@ static void swap_ops(struct alsa_gate *gate, const struct snd_pcm_ops *orig)
 {
 	gate->orig = orig;
 	callgate_alsa_fill_ops(gate);
+	/* Whoever finds the table finds it filled. */
 	smp_store_release(&gate->substream->ops, (const struct snd_pcm_ops *)&gate->ops);
 }
 
@@ -353,10 +354,9 @@ static void take_opened(void)
 	int stream;
 
 	/* Nothing is added once loading is over. */
-	list_for_each_entry_safe (entry, next, &opened, node) {
+	list_for_each_entry_safe(entry, next, &opened, node) {
 		mutex_lock(&entry->pcm->open_mutex);
-		for_each_pcm_streams(stream)
-		{
+		for_each_pcm_streams(stream) {
 			substream = entry->pcm->streams[stream].substream;
 			for (; substream; substream = substream->next)
 				take_opened_substream(substream);
@@ -401,7 +401,7 @@ int callgate_alsa_detachable(void)
 
 	mutex_lock(&gates_lock);
 	detachable = !closed;
-	hash_for_each (gates, bucket, gate, node) {
+	hash_for_each(gates, bucket, gate, node) {
 		if (READ_ONCE(gate->substream->ops) != &gate->ops || (gate->capture && gate->open))
 			detachable = false;
 	}
@@ -433,7 +433,7 @@ void callgate_alsa_detach(void)
 	class_interface_unregister(&interface);
 	mutex_lock(&gates_lock);
 	/* Those whose device is gone, but which are still open. */
-	hash_for_each (gates, bucket, gate, node)
+	hash_for_each(gates, bucket, gate, node)
 		gate_kill(gate);
 	mutex_unlock(&gates_lock);
 }
@@ -443,7 +443,7 @@ void callgate_alsa_free(void)
 	struct alsa_gate *gate, *next;
 
 	mutex_lock(&gates_lock);
-	list_for_each_entry_safe (gate, next, &dead, dead) {
+	list_for_each_entry_safe(gate, next, &dead, dead) {
 		list_del(&gate->dead);
 		put_held(gate);
 		gate_free(gate);

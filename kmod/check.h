@@ -12,16 +12,16 @@
  * (rate-limited, by a worker) reported with @op.
  * Returns 0 or -EACCES; always 0 in permissive mode (the denial is still reported).
  */
-int callgate_check(struct callgate_device *dev, enum callgate_op op);
+int __must_check callgate_check(struct callgate_device *dev, enum callgate_op op);
 
 /*
  * callgate_deny() - a denial for a reason other than a missing grant, after callgate_check()
  * Counted and reported as one. Any context. Returns -EACCES; 0 in permissive mode.
  */
-int callgate_deny(struct callgate_device *dev, enum callgate_op op);
+int __must_check callgate_deny(struct callgate_device *dev, enum callgate_op op);
 
 /* callgate_check_quiet() - the same, without counting or reporting a denial; for poll and re-checks. */
-int callgate_check_quiet(struct callgate_device *dev);
+int __must_check callgate_check_quiet(struct callgate_device *dev);
 
 /*
  * callgate_ask() - callgate_check(), but where it would deny, hold the caller,
@@ -29,7 +29,7 @@ int callgate_check_quiet(struct callgate_device *dev);
  * Denied at once when there is no controller or a cap is reached. Returns 0, -EACCES, or
  * -ERESTARTSYS/-EINTR when killed.
  */
-int callgate_ask(struct callgate_device *dev, enum callgate_op op);
+int __must_check callgate_ask(struct callgate_device *dev, enum callgate_op op);
 
 /* Report only: every question is answered with yes. Any context. */
 bool callgate_check_permissive(void);

@@ -148,7 +148,7 @@ void callgate_device_revoke_all(void)
 	unsigned long flags;
 
 	spin_lock_irqsave(&devices_lock, flags);
-	list_for_each_entry (dev, &devices, all)
+	list_for_each_entry(dev, &devices, all)
 		callgate_device_revoke(dev);
 	spin_unlock_irqrestore(&devices_lock, flags);
 }
@@ -158,7 +158,7 @@ struct callgate_device *callgate_device_next(u32 after)
 	struct callgate_device *dev, *found = NULL;
 
 	spin_lock_irq(&devices_lock);
-	list_for_each_entry (dev, &devices, all) {
+	list_for_each_entry(dev, &devices, all) {
 		if (dev->id <= after)
 			continue;
 		callgate_device_get(dev);
@@ -175,7 +175,7 @@ bool callgate_device_exists(u32 id)
 	bool found = false;
 
 	spin_lock_irq(&devices_lock);
-	list_for_each_entry (dev, &devices, all)
+	list_for_each_entry(dev, &devices, all)
 		found |= dev->id == id;
 	spin_unlock_irq(&devices_lock);
 	return found;
@@ -196,7 +196,7 @@ static long inflight(void)
 	long sum = 0;
 	int cpu;
 
-	for_each_possible_cpu (cpu)
+	for_each_possible_cpu(cpu)
 		sum += READ_ONCE(per_cpu(callgate_inflight, cpu));
 	return sum;
 }
@@ -214,7 +214,7 @@ void callgate_device_drain(void)
 		synchronize_rcu_tasks();
 		synchronize_rcu();
 		while (inflight())
-			msleep(5);
+			msleep(20);
 	}
 	flush_workqueue(callgate_device_queue);
 }

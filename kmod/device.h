@@ -30,6 +30,7 @@ struct callgate_device_ops {
  * struct callgate_denied - denied attempts of one image, reported by a worker
  * @who: its pid is referenced while @count is not 0
  * @count: since the last report
+ * @op: the last one, enum callgate_op
  * @last_report: ns on CLOCK_BOOTTIME, or 0
  */
 struct callgate_denied {
@@ -41,8 +42,13 @@ struct callgate_denied {
 
 /**
  * struct callgate_capture - one stream's facts, for a report
+ * @who: who started it; its pid is referenced
+ * @id: of the stream
  * @grant: 0 in permissive mode
- * @reason: 0 while it runs
+ * @session: of @grant
+ * @since: ns on CLOCK_BOOTTIME
+ * @reason: 0 while it runs, else enum callgate_reason
+ * @reported: the controller was told of its start
  */
 struct callgate_capture {
 	struct callgate_who who;
@@ -58,6 +64,10 @@ struct callgate_capture {
  * struct callgate_device - one V4L2 capture node or ALSA capture substream
  * @id: never re-used
  * @kinds: CALLGATE_KIND_* mask, all of which a grant must hold
+ * @name: for people
+ * @node: the node's name below /dev, and of ALSA the substream's number
+ * @ops: the subsystem's
+ * @kref: the last one calls ops->release
  * @all: in the registry
  * @lock: raw facts of reporting; taken with interrupts off (from ALSA triggers); innermost
  * @streams: running struct callgate_stream; guarded by @lock
@@ -133,6 +143,7 @@ static inline void callgate_enter(void)
 	callgate_device_test_delay();
 	this_cpu_inc(callgate_inflight);
 }
+
 static inline void callgate_leave(void)
 {
 	this_cpu_dec(callgate_inflight);

@@ -12,8 +12,13 @@ struct sock;
 
 /**
  * struct callgate_held - one held caller's facts
- * @device: id
+ * @who: its pid is referenced
+ * @id: never re-used
  * @since: ns on CLOCK_BOOTTIME
+ * @device: id
+ * @kinds: of the device
+ * @op: enum callgate_op
+ * @seen: the controller has acknowledged it
  */
 struct callgate_held {
 	struct callgate_who who;
@@ -28,7 +33,7 @@ struct callgate_held {
 void callgate_event_init(const struct genl_family *family);
 
 /* The socket becomes the controller. -EBUSY while another one is. Callers serialise. */
-int callgate_controller_bind(struct sock *sk, u32 portid);
+int __must_check callgate_controller_bind(struct sock *sk, u32 portid);
 /* Nobody is the controller any more. Callers serialise. */
 void callgate_controller_unbind(void);
 /* Is there one? Any context. */
@@ -36,7 +41,7 @@ bool callgate_controller_present(void);
 /* Is @portid its address? Only says which socket went away. */
 bool callgate_controller_has(u32 portid);
 /* Is it this socket? The answer that grants authority. */
-bool callgate_controller_is(const struct sock *sk);
+bool __must_check callgate_controller_is(const struct sock *sk);
 
 /* Attributes of one object. -EMSGSIZE: no room. May sleep (paths). */
 int callgate_put_device(struct sk_buff *skb, const struct callgate_device *dev);

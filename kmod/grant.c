@@ -98,8 +98,7 @@ static const struct terms *find_in(const struct hlist_head *bucket,
 {
 	const struct terms *terms;
 
-	hlist_for_each_entry_rcu(terms, bucket, node)
-	{
+	hlist_for_each_entry_rcu(terms, bucket, node) {
 		if (callgate_rule_covers(&terms->rule, image, device, kinds, now))
 			return terms;
 	}
@@ -206,8 +205,7 @@ static struct grant *find_grant(const struct callgate_grant_order *order,
 
 	lockdep_assert_held(&grants_lock);
 	*ret_same = 0;
-	hlist_for_each_entry(terms, bucket_of(rule), node)
-	{
+	hlist_for_each_entry(terms, bucket_of(rule), node) {
 		other = &terms->rule;
 		if (other->pid != rule->pid || other->exec_id != rule->exec_id ||
 		    other->cgroup != rule->cgroup || other->uid != rule->uid)
@@ -356,7 +354,7 @@ int callgate_grant_revoke(u64 id, u64 session)
 	bool ended = false;
 
 	mutex_lock(&grants_lock);
-	list_for_each_entry_safe (grant, next, &grants, all) {
+	list_for_each_entry_safe(grant, next, &grants, all) {
 		if ((id && grant->terms->id != id) || (session && grant->terms->session != session))
 			continue;
 		end_grant(grant);
@@ -377,7 +375,7 @@ void callgate_grant_walk(u64 after,
 	struct grant *grant;
 
 	mutex_lock(&grants_lock);
-	list_for_each_entry (grant, &grants, all) {
+	list_for_each_entry(grant, &grants, all) {
 		if (grant->terms->id <= after)
 			continue;
 		facts.id = grant->terms->id;

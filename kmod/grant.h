@@ -9,7 +9,9 @@
 
 /**
  * struct callgate_grant_order - what a GRANT command asks for
+ * @session: the controller's number, never 0
  * @process: the subject, or NULL when it is @cgroup
+ * @cgroup: the subject, or NULL when it is @process
  * @uid: of a cgroup's processes; unused with @process
  * @kinds: NULL leaves them as they are; needed the first time
  * @device: NULL leaves it as it is, at first every device
@@ -27,7 +29,11 @@ struct callgate_grant_order {
 
 /**
  * struct callgate_grant_facts - one grant, for a dump
+ * @id: never re-used
+ * @session: the controller's number
+ * @cookie: of the process; 0 for a cgroup's grant
  * @tgid: 0 for a cgroup's grant
+ * @rule: what it allows
  */
 struct callgate_grant_facts {
 	u64 id;
@@ -47,8 +53,8 @@ void callgate_grant_exit(void);
  * @ret_id, @ret_session: of the grant that covers it; may be NULL
  * Any context. Takes no lock, allocates nothing, does not depend on the number of grants.
  */
-bool callgate_grant_find(const struct callgate_image *image, u32 device, u32 kinds, u64 *ret_id,
-			 u64 *ret_session);
+bool __must_check callgate_grant_find(const struct callgate_image *image, u32 device, u32 kinds,
+				      u64 *ret_id, u64 *ret_session);
 
 /* Must the image that callgate_grant_find() gets carry a cgroup? */
 bool callgate_grant_needs_cgroup(void);

@@ -73,6 +73,7 @@ POLICY(verdict_policy) = {
 POLICY(mode_policy) = {
 	[CALLGATE_A_MODE] = NLA_POLICY_MAX(NLA_U8, CALLGATE_MODE_PERMISSIVE),
 };
+
 /* clang-format on */
 
 static int refuse(struct genl_info *info, int err, const char *sentence)
@@ -260,7 +261,7 @@ static int renew_cgroup(struct genl_info *info, struct callgate_grant_order *ord
 	return err;
 }
 
-static int grant(struct genl_info *info)
+static int order_grant(struct genl_info *info)
 {
 	struct nlattr **attrs = info->attrs;
 	struct callgate_grant_order order = {};
@@ -289,7 +290,7 @@ static int cmd_grant(struct sk_buff *skb, struct genl_info *info)
 {
 	int err = enter(skb, info);
 
-	return err ?: leave(grant(info));
+	return err ?: leave(order_grant(info));
 }
 
 static int cmd_revoke(struct sk_buff *skb, struct genl_info *info)
@@ -416,6 +417,7 @@ static const struct genl_ops ops[] = {
 	DUMP(CALLGATE_CMD_REQUEST_GET, callgate_dump_requests),
 	DUMP(CALLGATE_CMD_STREAM_GET, callgate_dump_streams),
 };
+
 /* clang-format on */
 
 /* No groups. The reserved header fields are checked for every command (resv_start_op is 0). */

@@ -108,7 +108,7 @@ static bool take_capture(struct callgate_device *dev, struct callgate_capture *r
 			dev->stopped_count * sizeof(dev->stopped[0]));
 		return true;
 	}
-	list_for_each_entry (stream, &dev->streams, node) {
+	list_for_each_entry(stream, &dev->streams, node) {
 		if (stream->reported)
 			continue;
 		stream->reported = true;

@@ -9,7 +9,7 @@
  * Called by check.c, by netlink.c with answers, and by device.c.
  *
  * Everything that is not a timely answer denies: no controller, a full list, an
- * event that did not get through, no acknowledgement, a device that is removed.
+ * event that did not get through, no acknowledgment, a device that is removed.
  * The limits are in running time, not in CLOCK_BOOTTIME: the controller is
  * frozen in suspend as well.
  */
@@ -68,7 +68,7 @@ static struct request *find(u64 id)
 	struct request *request;
 
 	lockdep_assert_held(&requests_lock);
-	list_for_each_entry (request, &requests, node) {
+	list_for_each_entry(request, &requests, node) {
 		if (request->held.id == id)
 			return request;
 	}
@@ -85,7 +85,7 @@ static void send_requests(struct work_struct *unused)
 	do {
 		more = false;
 		spin_lock(&requests_lock);
-		list_for_each_entry (request, &requests, node) {
+		list_for_each_entry(request, &requests, node) {
 			if (request->reported)
 				continue;
 			request->reported = true;
@@ -118,7 +118,7 @@ static int admit(const struct request *request)
 		return -EACCES;
 	if (request_count >= CALLGATE_MAX_REQUESTS)
 		return -EBUSY;
-	list_for_each_entry (other, &requests, node)
+	list_for_each_entry(other, &requests, node)
 		same += other->held.who.image.uid == request->held.who.image.uid;
 	return same >= CALLGATE_MAX_REQUESTS_UID ? -EBUSY : 0;
 }
@@ -216,7 +216,7 @@ void callgate_request_cancel(struct callgate_device *dev)
 	struct request *request, *next;
 
 	spin_lock(&requests_lock);
-	list_for_each_entry_safe (request, next, &requests, node) {
+	list_for_each_entry_safe(request, next, &requests, node) {
 		if (!dev || request->dev == dev)
 			answer(request, CALLGATE_VERDICT_DENY);
 	}
@@ -229,7 +229,7 @@ bool callgate_request_next(u64 after, struct callgate_held *ret_held)
 	bool found = false;
 
 	spin_lock(&requests_lock);
-	list_for_each_entry (request, &requests, node) {
+	list_for_each_entry(request, &requests, node) {
 		if (request->held.id <= after)
 			continue;
 		*ret_held = request->held;

@@ -13,7 +13,7 @@
  * a cap is reached. -ENOTCONN: nobody to ask. -ERESTARTSYS: killed. Sleeps,
  * killable and freezable, no lock held. Allocates nothing.
  */
-int callgate_request_hold(struct callgate_device *dev, u8 op);
+int __must_check callgate_request_hold(struct callgate_device *dev, u8 op);
 
 /* The controller acknowledges. -ENOENT: gone. */
 int callgate_request_seen(u64 id);

@@ -30,7 +30,7 @@ static inline u64 callgate_stat_sum(enum callgate_stat stat)
 	u64 sum = 0;
 	int cpu;
 
-	for_each_possible_cpu (cpu)
+	for_each_possible_cpu(cpu)
 		sum += READ_ONCE(per_cpu(callgate_stats, cpu).count[stat]);
 	return sum;
 }

@@ -122,7 +122,7 @@ static bool next_of_device(struct callgate_device *dev, u64 after,
 	const struct callgate_stream *stream, *best = NULL;
 
 	spin_lock_irq(&dev->lock);
-	list_for_each_entry (stream, &dev->streams, node) {
+	list_for_each_entry(stream, &dev->streams, node) {
 		if (stream->id > after && (!best || stream->id < best->id))
 			best = stream;
 	}

@@ -40,7 +40,8 @@ void callgate_stream_start(struct callgate_device *dev, struct callgate_stream *
 void callgate_stream_stop(struct callgate_device *dev, struct callgate_stream *stream, u8 reason);
 
 /* Is there still a grant for whoever started the stream? For ops->revoke. Any context. True in permissive mode. */
-bool callgate_stream_allowed(struct callgate_device *dev, const struct callgate_stream *stream);
+bool __must_check callgate_stream_allowed(struct callgate_device *dev,
+					  const struct callgate_stream *stream);
 
 /* A running stream's facts, its pid referenced once more. With dev->lock held. */
 void callgate_stream_capture(const struct callgate_stream *stream,

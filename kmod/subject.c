@@ -73,7 +73,7 @@ void callgate_subject_current(struct callgate_image *image, bool cgroup)
 	do {
 		file = rcu_dereference(mm->exe_file);
 		image->exe = file ? READ_ONCE(file->f_inode) : NULL;
-		smp_rmb();
+		smp_rmb(); /* reads the inode before it looks whose it was */
 	} while (unlikely(file != rcu_access_pointer(mm->exe_file)));
 	if (cgroup)
 		image->cgroup = cgroup_id(task_dfl_cgroup(current));
@@ -111,8 +111,7 @@ static struct file *task_exe(struct task_struct *leader)
 	struct task_struct *task;
 
 	rcu_read_lock();
-	for_each_thread(leader, task)
-	{
+	for_each_thread(leader, task) {
 		task_lock(task);
 		if (task->mm && !(task->flags & PF_KTHREAD))
 			exe = callgate_get_exe_file(task->mm);
@@ -130,7 +129,8 @@ static bool task_traced(struct task_struct *leader)
 	bool traced = false;
 
 	rcu_read_lock();
-	for_each_thread(leader, task) traced |= READ_ONCE(task->ptrace) != 0;
+	for_each_thread(leader, task)
+		traced |= READ_ONCE(task->ptrace) != 0;
 	rcu_read_unlock();
 	return traced;
 }
@@ -200,8 +200,7 @@ static bool root_owned(const struct path *path)
 	if (vfs_getattr(path, &stat, STATX_UID | STATX_MODE, AT_STATX_SYNC_AS_STAT))
 		return false;
 	return uid_eq(stat.uid, GLOBAL_ROOT_UID) &&
-	       uid_eq(d_inode(path->dentry)->i_uid, GLOBAL_ROOT_UID) &&
-	       !(stat.mode & (S_IWGRP | S_IWOTH));
+	       uid_eq(d_inode(path->dentry)->i_uid, GLOBAL_ROOT_UID) && !(stat.mode & 0022);
 }
 
 struct cgroup *callgate_subject_cgroup(u32 fd, struct netlink_ext_ack *extack)

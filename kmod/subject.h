@@ -14,6 +14,7 @@ struct netlink_ext_ack;
 
 /**
  * struct callgate_who - one process image, kept for a report
+ * @image: as the path saw it
  * @pid: referenced, or NULL when nothing is kept
  * @cookie: what identify answers for this image
  */
@@ -27,7 +28,15 @@ struct callgate_who {
  * struct callgate_identity - one process, as it was under its exec lock
  * @pid: referenced
  * @exe: referenced; never NULL
+ * @exec_id: self_exec_id
+ * @cookie: a number for this image, as long as the module is loaded
  * @start_time: ns on CLOCK_BOOTTIME
+ * @cgroup: id in the unified hierarchy
+ * @tgid: in the initial pid namespace
+ * @uid: real uid in the initial user namespace
+ * @euid: effective uid
+ * @suid: saved uid
+ * @traced: a debugger is attached to one of its threads
  */
 struct callgate_identity {
 	struct pid *pid;
@@ -59,15 +68,15 @@ void callgate_who_put(struct callgate_who *who);
  * callgate_subject_identify() - who is process @tgid of the initial pid namespace
  * -ESRCH: nobody, a kernel thread or a process that has exited. -EAGAIN: it is inside exec.
  */
-int callgate_subject_identify(u32 tgid, struct callgate_identity *ret_identity,
-			      struct netlink_ext_ack *extack);
+int __must_check callgate_subject_identify(u32 tgid, struct callgate_identity *ret_identity,
+					   struct netlink_ext_ack *extack);
 void callgate_identity_put(struct callgate_identity *identity);
 
 /*
  * callgate_subject_cgroup() - the cgroup of the sender's descriptor @fd, referenced
  * Proves that only root can put processes into it: -EPERM otherwise.
  */
-struct cgroup *callgate_subject_cgroup(u32 fd, struct netlink_ext_ack *extack);
+struct cgroup *__must_check callgate_subject_cgroup(u32 fd, struct netlink_ext_ack *extack);
 
 /*
  * callgate_file_path() - path of @exe as the initial mount namespace names it

@@ -137,7 +137,7 @@ static struct guard *find(const struct usb_interface *intf)
 	struct guard *guard;
 
 	lockdep_assert_held(&lock);
-	list_for_each_entry (guard, &guards, node) {
+	list_for_each_entry(guard, &guards, node) {
 		if (guard->intf == intf)
 			return guard;
 	}
@@ -228,7 +228,7 @@ static void disown(const struct device *dev, struct list_head *ret_guards)
 	struct guard *guard, *next;
 
 	mutex_lock(&lock);
-	list_for_each_entry_safe (guard, next, &guards, node) {
+	list_for_each_entry_safe(guard, next, &guards, node) {
 		if (!dev || &guard->intf->dev == dev || guard->intf->dev.parent == dev)
 			list_move_tail(&guard->node, ret_guards);
 	}
@@ -241,7 +241,7 @@ static void forget(const struct device *dev)
 	LIST_HEAD(gone);
 
 	disown(dev, &gone);
-	list_for_each_entry_safe (guard, next, &gone, node) {
+	list_for_each_entry_safe(guard, next, &gone, node) {
 		put_device(&guard->intf->dev);
 		kfree(guard);
 	}
@@ -261,7 +261,7 @@ static void mark_feeders(const struct usb_interface *intf)
 	int i, n = 0;
 
 	mutex_lock(&lock);
-	list_for_each_entry (guard, &guards, node) {
+	list_for_each_entry(guard, &guards, node) {
 		if (n < ARRAY_SIZE(all) && same_device(guard, intf)) {
 			all[n++] = guard->intf;
 			get_device(&guard->intf->dev);
@@ -273,7 +273,7 @@ static void mark_feeders(const struct usb_interface *intf)
 		driver = READ_ONCE(all[i]->dev.driver);
 		if (driver && device_for_each_child(&all[i]->dev, NULL, is_capture_child)) {
 			mutex_lock(&lock);
-			list_for_each_entry (guard, &guards, node) {
+			list_for_each_entry(guard, &guards, node) {
 				if (same_device(guard, intf) && guard->intf->dev.driver == driver)
 					mark_capture(guard);
 			}
@@ -297,7 +297,7 @@ static void on_bind(const struct usb_interface *intf)
 			lose(guard);
 		goto unlock;
 	}
-	list_for_each_entry (guard, &guards, node) {
+	list_for_each_entry(guard, &guards, node) {
 		if (!guard->capture || !same_device(guard, intf))
 			continue;
 		guard->allowed |= guard->intf->authorized;
@@ -318,7 +318,7 @@ static void on_bind_end(const struct usb_interface *intf, bool bound)
 	/* What usbfs was lent it may have again. */
 	if (is_usbfs(intf->dev.driver))
 		goto unlock;
-	list_for_each_entry (guard, &guards, node) {
+	list_for_each_entry(guard, &guards, node) {
 		if (!same_device(guard, intf))
 			continue;
 		if (guard->intf == intf && bound) {
@@ -501,7 +501,7 @@ static struct usb_interface *next_lost(void)
 	struct guard *guard;
 
 	mutex_lock(&lock);
-	list_for_each_entry (guard, &guards, node) {
+	list_for_each_entry(guard, &guards, node) {
 		if (guard->lost) {
 			intf = guard->intf;
 			get_device(&intf->dev);
@@ -597,7 +597,7 @@ void callgate_usb_detach(void)
 	bus_unregister_notifier(usb_bus, &notifier);
 	cancel_delayed_work_sync(&settle_work);
 	disown(NULL, &gone);
-	list_for_each_entry_safe (guard, next, &gone, node) {
+	list_for_each_entry_safe(guard, next, &gone, node) {
 		udev = interface_to_usbdev(guard->intf);
 		usb_lock_device(udev);
 		if (guard->capture && guard->allowed)

@@ -14,6 +14,7 @@ static inline int callgate_usb_init(void)
 {
 	return 0;
 }
+
 static inline void callgate_usb_detach(void)
 {
 }

@@ -80,7 +80,7 @@ static struct v4l2_gate_file *find(struct v4l2_gate *gate, const struct file *fi
 	struct v4l2_gate_file *rec;
 
 	lockdep_assert_held(&gate->lock);
-	hash_for_each_possible (gate->files, rec, node, (unsigned long)file)
+	hash_for_each_possible(gate->files, rec, node, (unsigned long)file)
 		if (rec->file == file)
 			return rec;
 	return NULL;
@@ -128,7 +128,7 @@ static struct v4l2_gate_file *first(struct v4l2_gate *gate)
 	int bkt;
 
 	lockdep_assert_held(&gate->lock);
-	hash_for_each (gate->files, bkt, rec, node)
+	hash_for_each(gate->files, bkt, rec, node)
 		return rec;
 	return NULL;
 }
@@ -450,7 +450,7 @@ static struct file *next_to_stop(struct v4l2_gate *gate, u64 pass)
 	int bkt;
 
 	spin_lock(&gate->lock);
-	hash_for_each (gate->files, bkt, rec, node) {
+	hash_for_each(gate->files, bkt, rec, node) {
 		if (rec->pass == pass)
 			continue;
 		if (!rec->lapsed && (!callgate_stream_running(&rec->stream) ||

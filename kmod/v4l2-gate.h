@@ -45,6 +45,7 @@ static inline void callgate_v4l2_gate_put(struct v4l2_gate *gate)
 {
 	percpu_ref_put(&gate->inflight);
 }
+
 /* The table of a node without record; after callgate_v4l2_gate_get() failed. */
 const struct v4l2_file_operations *callgate_v4l2_driver_fops(struct video_device *vdev);
 /* Runs the node's revocation soon. Caller holds gate->lock. */

@@ -229,6 +229,7 @@ static int node_add(struct device *dev)
 
 	spin_lock(&slots_lock);
 	rcu_assign_pointer(slot->gate, gate);
+	/* Whoever finds the table finds the record. */
 	smp_store_release(&vdev->fops, &gate->fops);
 	spin_unlock(&slots_lock);
 	return 0;

@@ -49,8 +49,12 @@ struct callgate_rule {
 
 /**
  * callgate_rule_covers() - does this rule let this image capture from this device now?
+ * @rule: one grant's
+ * @image: who captures
+ * @device: id of the device
  * @kinds: every kind of the device must be in the rule
  * @now: ns on CLOCK_BOOTTIME
+ * Return: whether everything that the rule names is so
  */
 bool callgate_rule_covers(const struct callgate_rule *rule, const struct callgate_image *image,
 			  u32 device, u32 kinds, u64 now);
