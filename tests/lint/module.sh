@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # The module builds without a warning at W=1, for the 6.1 kernel and for each other one whose headers are
-# installed. TAP.
+# installed. On 6.1 sparse reads it too; Debian 12's does not understand newer headers. TAP.
 
 cd "$(dirname "$0")/../.." || exit 1
 build=${BUILD:-build}
@@ -16,9 +16,13 @@ for k in 6.1. 6.12.; do
 		echo "ok $n - callgate.ko for $k # SKIP no headers; 'tests/setup --kernel $k' installs them"
 		continue
 	fi
+	sparse=()
+	if [ "$k" = 6.1. ] && command -v sparse >/dev/null; then
+		sparse=(C=2 CF='-Wsparse-error -Wcontext -Wcast-from-as -Wshadow -Wtypesign -Wdecl -Wptr-subtraction-blows')
+	fi
 	if out=$(env -u MAKEFLAGS -u MAKELEVEL tests/build-module "/usr/src/linux-headers-$release" "$build/lint/$release" \
-		-j2 W=1 KCFLAGS=-Werror 2>&1); then
-		echo "ok $n - callgate.ko for $release"
+		-j2 W=1 KCFLAGS=-Werror "${sparse[@]}" 2>&1); then
+		echo "ok $n - callgate.ko for $release${sparse[0]:+, and sparse}"
 	else
 		echo "not ok $n - callgate.ko for $release"
 		echo "$out" | sed 's/^/# /'
