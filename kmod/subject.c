@@ -135,6 +135,16 @@ static bool task_traced(struct task_struct *leader)
 	return traced;
 }
 
+static bool leads(const struct task_struct *task, struct pid *pid)
+{
+	bool same;
+
+	rcu_read_lock();
+	same = pid_task(pid, PIDTYPE_TGID) == task;
+	rcu_read_unlock();
+	return same;
+}
+
 int callgate_subject_identify(u32 tgid, struct callgate_identity *ret_identity,
 			      struct netlink_ext_ack *extack)
 {
@@ -155,6 +165,12 @@ int callgate_subject_identify(u32 tgid, struct callgate_identity *ret_identity,
 		NL_SET_ERR_MSG(extack, "The process is inside exec; ask again");
 		err = -EAGAIN;
 		goto put_task;
+	}
+	/* Before we had the lock a thread of it may have called exec, and the number is that thread's. */
+	if (!leads(task, found.pid)) {
+		NL_SET_ERR_MSG(extack, "The process has just called exec or ended; ask again");
+		err = -EAGAIN;
+		goto unlock;
 	}
 	found.exe = task_exe(task);
 	if (!found.exe) {

@@ -218,6 +218,24 @@ static long exec_by_thread(const struct state *s, const char *program)
 	return errand.result;
 }
 
+static void *bounce_in_thread(void *arg)
+{
+	char **argv = arg;
+
+	/* Its own name becomes the next one's argument. */
+	execl(argv[2], argv[2], "--bounce", argv[0], NULL);
+	_exit(9);
+}
+
+static void bounce(char **argv)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, bounce_in_thread, argv);
+	for (;;)
+		pause();
+}
+
 static long beget(const struct state *s)
 {
 	struct state child = *s;
@@ -388,6 +406,13 @@ static long obey(struct state *s, const struct order *o)
 		return go_on_as(s, o->text);
 	case ACTOR_EXEC_BY_THREAD:
 		return exec_by_thread(s, o->text);
+	case ACTOR_BOUNCE: {
+		char own[300] = "";
+
+		if (readlink("/proc/self/exe", own, sizeof(own) - 1) > 0)
+			bounce((char *[]){ own, "--bounce", (char *)o->text, NULL });
+		return -errno;
+	}
 	case ACTOR_CHILD:
 		return beget(s);
 	case ACTOR_SETUID:
@@ -430,6 +455,8 @@ void actor_main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "--frame"))
 		_exit(-frame_take(argv[2]));
+	if (argc == 3 && !strcmp(argv[1], "--bounce"))
+		bounce(argv);
 	if (argc != 5 || strcmp(argv[1], "--actor"))
 		return;
 	/* A test that ends closes the other end; this is for one that is killed meanwhile. */

@@ -26,6 +26,7 @@ enum actor_op {
 	ACTOR_NEXT,	       /* the next picture of it */
 	ACTOR_EXEC,	       /* goes on as the program @text, with the file of the capture */
 	ACTOR_EXEC_BY_THREAD,
+	ACTOR_BOUNCE,	/* a thread of each program executes the other one, @text first, for ever */
 	ACTOR_CHILD,	/* see actor_child() */
 	ACTOR_SETUID,	/* a: real and effective, b: saved */
 	ACTOR_UNSHARE,	/* a: flags */

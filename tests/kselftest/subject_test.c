@@ -88,7 +88,9 @@ static void after_exec(enum actor_op op)
 	/* The file of the running capture went with it, and the grant is in force. */
 	EXPECT_EQ(actor_do(a, ACTOR_NEXT), -EACCES);
 	EXPECT_EQ(actor_do(a, ACTOR_FRAME), -EACCES);
+	/* The first program's capture holds the camera until it is stopped. */
 	ASSERT_EQ(gate_revoke(gate, 0, a->pid), 0);
+	ASSERT(gate_wait(gate, CALLGATE_CMD_STREAM_STOPPED_EVENT, 10000, NULL));
 	ASSERT_EQ(grant(a), 0);
 	ASSERT_EQ(actor_do(a, ACTOR_STREAM), 0);
 	EXPECT_EQ(actor_do(a, ACTOR_NEXT), 0);
@@ -102,6 +104,30 @@ TEST(deny_another_program_after_exec)
 TEST(deny_another_program_after_exec_by_a_thread)
 {
 	after_exec(ACTOR_EXEC_BY_THREAD);
+}
+
+/*
+ * While threads of it call exec again and again: the first program's cookie never comes with the second one's
+ * name, or a person would be asked about the one and a grant made for the other.
+ */
+TEST(identify_never_mixes_two_programs)
+{
+	const char *one = copy("/tmp/one", 0755), *two = other_program();
+	struct actor *a = start(one, USER);
+	struct gate_message last = {}, now;
+	uint64_t end = harness_now() + 3000000000ull;
+	int programs = 0;
+
+	actor_send(a, ACTOR_BOUNCE, 0, 0, two);
+	while (harness_now() < end) {
+		if (gate_identify(gate, a->pid, &now))
+			continue;
+		if (now.cookie == last.cookie)
+			EXPECT(!strcmp(now.exe, last.exe));
+		programs += now.cookie != last.cookie;
+		last = now;
+	}
+	EXPECT(programs > 5);
 }
 
 /* The question is asked for one program and answered when another one runs. */
