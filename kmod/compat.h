@@ -10,10 +10,12 @@
 #include <linux/device.h>
 #include <linux/device/class.h>
 #include <linux/fs.h>
+#include <linux/fs_struct.h>
 #include <linux/hrtimer.h>
 #include <linux/mm_types.h>
 #include <linux/namei.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/task.h>
 
 /* A reference to the executable of @mm, or NULL. The caller keeps @mm alive. */
 static inline struct file *callgate_get_exe_file(struct mm_struct *mm)
@@ -40,6 +42,32 @@ static inline struct dentry *callgate_lookup(const char *name, struct dentry *ba
 	return lookup_noperm_positive_unlocked(&QSTR(name), base);
 #else
 	return lookup_positive_unlocked(name, base, strlen(name));
+#endif
+}
+
+/* The root that programs are started in; init_task and kernel threads have an empty one in newer kernels. */
+static inline void callgate_initial_root(struct path *ret_root)
+{
+#ifdef CALLGATE_HAVE_USERSPACE_INIT_FS
+	get_fs_root(userspace_init_fs, ret_root);
+#else
+	get_fs_root(init_task.fs, ret_root);
+#endif
+}
+
+/* d_path() against that root. In a kernel thread only. */
+static inline char *callgate_initial_d_path(const struct path *path, char *buf, int size)
+{
+#ifdef CALLGATE_HAVE_USERSPACE_INIT_FS
+	char *name;
+
+	scoped_with_init_fs()
+	{
+		name = d_path(path, buf, size);
+	}
+	return name;
+#else
+	return d_path(path, buf, size);
 #endif
 }
 

@@ -22,7 +22,6 @@
 #include <linux/dcache.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/fs_struct.h>
 #include <linux/magic.h>
 #include <linux/netlink.h>
 #include <linux/pid_namespace.h>
@@ -288,15 +287,15 @@ struct path_work {
 	const char *path;
 };
 
-/* Kernel threads share the initial root, against which d_path() writes. */
+/* Against the root that programs are started in. In a kernel thread only. */
 static const char *initial_path(struct file *exe, char *buf)
 {
 	const char *path = NULL;
 	struct path root;
 
-	get_fs_root(init_task.fs, &root);
+	callgate_initial_root(&root);
 	if (path_is_under(&exe->f_path, &root) && !d_unlinked(exe->f_path.dentry)) {
-		path = d_path(&exe->f_path, buf, CALLGATE_PATH_MAX + 1);
+		path = callgate_initial_d_path(&exe->f_path, buf, CALLGATE_PATH_MAX + 1);
 		if (IS_ERR(path))
 			path = NULL;
 	}
