@@ -9,8 +9,8 @@ build=${BUILD:-build}
 n=0
 
 echo "TAP version 13"
-echo "1..2"
-for k in 6.1. 6.12.; do
+echo "1..3"
+for k in 6.1. 6.12. 7.; do
 	n=$((n + 1))
 	if ! release=$(tests/release "$k"); then
 		echo "ok $n - callgate.ko for $k # SKIP no headers; 'tests/setup --kernel $k' installs them"
@@ -20,7 +20,7 @@ for k in 6.1. 6.12.; do
 	if [ "$k" = 6.1. ] && command -v sparse >/dev/null; then
 		sparse=(C=2 CF='-Wsparse-error -Wcontext -Wcast-from-as -Wshadow -Wtypesign -Wdecl -Wptr-subtraction-blows')
 	fi
-	if out=$(env -u MAKEFLAGS -u MAKELEVEL tests/build-module "/usr/src/linux-headers-$release" "$build/lint/$release" \
+	if out=$(env -u MAKEFLAGS -u MAKELEVEL tests/build-module "$(tests/release --kdir "$release")" "$build/lint/$release" \
 		-j2 W=1 KCFLAGS=-Werror "${sparse[@]}" 2>&1); then
 		echo "ok $n - callgate.ko for $release${sparse[0]:+, and sparse}"
 	else
