@@ -109,11 +109,16 @@ void callgate_stream_stop(struct callgate_device *dev, struct callgate_stream *s
 	callgate_who_put(&capture.who);
 }
 
-bool callgate_stream_allowed(struct callgate_device *dev, const struct callgate_stream *stream)
+bool callgate_stream_image_allowed(struct callgate_device *dev, const struct callgate_image *image)
 {
 	if (callgate_check_permissive())
 		return true;
-	return callgate_grant_find(&stream->image, dev->id, dev->kinds, NULL, NULL);
+	return callgate_grant_find(image, dev->id, dev->kinds, NULL, NULL);
+}
+
+bool callgate_stream_allowed(struct callgate_device *dev, const struct callgate_stream *stream)
+{
+	return callgate_stream_image_allowed(dev, &stream->image);
 }
 
 static bool next_of_device(struct callgate_device *dev, u64 after,

@@ -39,6 +39,8 @@ void callgate_stream_start(struct callgate_device *dev, struct callgate_stream *
  */
 void callgate_stream_stop(struct callgate_device *dev, struct callgate_stream *stream, u8 reason);
 
+/* Is there a grant for this image on the device? Any context. True in permissive mode. */
+bool callgate_stream_image_allowed(struct callgate_device *dev, const struct callgate_image *image);
 /* Is there still a grant for whoever started the stream? For ops->revoke. Any context. True in permissive mode. */
 bool __must_check callgate_stream_allowed(struct callgate_device *dev,
 					  const struct callgate_stream *stream);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Open files of gated nodes, the captures that run through them, and how a
- * capture is stopped against its owner's will.
+ * Open files of gated nodes, the captures that run through them, and when one
+ * is stopped against its owner's will (how: v4l2-stop.c).
  *
  * Owns one record for each open file, in which the capture is entered. Judges
  * nobody. Called by v4l2-hook.c at every operation that can start or stop a
@@ -10,47 +10,25 @@
  * Security: a capture must be entered here for as long as the driver streams,
  * or a revocation would not find it. So it is entered on the way in or before
  * the second check, and taken out only where the queue itself says that it is
- * off, under the lock that starters take, or the file is released.
+ * off, under the lock that starters take, or the file is released. What was
+ * opened before the gate came has no record; where the driver keeps the queue's
+ * owner, a capture of such a file is stopped at load, or when a permissive mode
+ * ends, else at the file's first denied operation.
  *
- * Revoking holds a reference to the file instead of excluding its release: a
- * release then happens after the stop, and nothing that the driver does while
- * it unregisters the node has to wait for us. Order of locks while stopping:
- * the request mutex of the media device, then the queue's or the node's lock;
- * gate->lock is not held then.
+ * Revoking holds a reference to the file, or to the node, instead of excluding
+ * its release: a release then happens after the stop, and nothing that the
+ * driver does while it unregisters the node has to wait for us. gate->lock is
+ * not held while something is stopped.
  */
 #include "v4l2-gate.h"
 
 #include <linux/file.h>
 #include <linux/module.h>
 #include <linux/slab.h>
-#include <linux/videodev2.h>
-#include <media/media-device.h>
-#include <media/v4l2-device.h>
-#include <media/v4l2-ioctl.h>
-#include <media/videobuf2-v4l2.h>
+#include <media/videobuf2-core.h>
 
+#include "check.h"
 #include "v4l2-compat.h"
-#include "stream.h"
-
-/**
- * struct v4l2_gate_file - one open file of a gated node
- * @node: in gate->files
- * @file: its address; a reference is taken only to stop it
- * @stream: the capture that runs through it
- * @starting: operations inside the driver that may start one
- * @starts: counts them, so that a stop that raced with a start is not believed
- * @lapsed: its user lost the grant in the middle of an operation: stop it whether or not it streams
- * @pass: the last revocation run that tried it
- */
-struct v4l2_gate_file {
-	struct hlist_node node;
-	struct file *file;
-	struct callgate_stream stream;
-	u32 starting;
-	u64 starts;
-	bool lapsed;
-	u64 pass;
-};
 
 /* While a file is open the module stays: each record holds a reference to it. */
 struct v4l2_gate_file *callgate_v4l2_file_new(void)
@@ -71,11 +49,12 @@ struct v4l2_gate_file *callgate_v4l2_file_new(void)
 
 void callgate_v4l2_file_free(struct v4l2_gate_file *rec)
 {
+	callgate_who_put(&rec->holder);
 	kfree(rec);
 	module_put(THIS_MODULE);
 }
 
-static struct v4l2_gate_file *find(struct v4l2_gate *gate, const struct file *file)
+struct v4l2_gate_file *callgate_v4l2_file_find(struct v4l2_gate *gate, const struct file *file)
 {
 	struct v4l2_gate_file *rec;
 
@@ -92,7 +71,7 @@ void callgate_v4l2_file_link(struct v4l2_gate *gate, struct v4l2_gate_file *rec,
 
 	rec->file = file;
 	spin_lock(&gate->lock);
-	unused = gate->removed || find(gate, file);
+	unused = gate->removed || callgate_v4l2_file_find(gate, file);
 	if (!unused)
 		hash_add(gate->files, &rec->node, (unsigned long)file);
 	spin_unlock(&gate->lock);
@@ -114,7 +93,7 @@ void callgate_v4l2_file_release(struct v4l2_gate *gate, struct file *file)
 	struct v4l2_gate_file *rec;
 
 	spin_lock(&gate->lock);
-	rec = find(gate, file);
+	rec = callgate_v4l2_file_find(gate, file);
 	if (rec)
 		unlink_locked(gate, rec, CALLGATE_REASON_STOPPED);
 	spin_unlock(&gate->lock);
@@ -163,13 +142,12 @@ static bool is_known(struct v4l2_gate *gate, struct file *file)
 	bool known;
 
 	spin_lock(&gate->lock);
-	known = find(gate, file);
+	known = callgate_v4l2_file_find(gate, file);
 	spin_unlock(&gate->lock);
 	return known;
 }
 
-/* A file that was open before the gate came gets its record at the first operation that needs one. */
-static int adopt(struct v4l2_gate *gate, struct file *file)
+int callgate_v4l2_file_adopt(struct v4l2_gate *gate, struct file *file)
 {
 	struct v4l2_gate_file *rec;
 
@@ -178,6 +156,7 @@ static int adopt(struct v4l2_gate *gate, struct file *file)
 	rec = callgate_v4l2_file_new();
 	if (IS_ERR(rec))
 		return PTR_ERR(rec);
+	rec->strangers = true;
 	callgate_v4l2_file_link(gate, rec, file);
 	return 0;
 }
@@ -187,11 +166,11 @@ int callgate_v4l2_file_starting(struct v4l2_gate *gate, struct file *file)
 	struct v4l2_gate_file *rec;
 	int r;
 
-	r = adopt(gate, file);
+	r = callgate_v4l2_file_adopt(gate, file);
 	if (r)
 		return r;
 	spin_lock(&gate->lock);
-	rec = find(gate, file);
+	rec = callgate_v4l2_file_find(gate, file);
 	if (rec) {
 		rec->starting++;
 		rec->starts++;
@@ -200,14 +179,16 @@ int callgate_v4l2_file_starting(struct v4l2_gate *gate, struct file *file)
 	return rec ? 0 : -ENODEV;
 }
 
-void callgate_v4l2_file_started(struct v4l2_gate *gate, struct file *file, bool success)
+void callgate_v4l2_file_started(struct v4l2_gate *gate, struct file *file, bool success,
+				bool overlay)
 {
 	struct v4l2_gate_file *rec;
 
 	spin_lock(&gate->lock);
-	rec = find(gate, file);
+	rec = callgate_v4l2_file_find(gate, file);
 	if (rec) {
 		rec->starting--;
+		rec->overlay |= success && overlay;
 		if (success)
 			callgate_stream_start(&gate->dev, &rec->stream);
 	}
@@ -219,11 +200,11 @@ int callgate_v4l2_file_began(struct v4l2_gate *gate, struct file *file, u64 *ret
 	struct v4l2_gate_file *rec;
 	int r;
 
-	r = adopt(gate, file);
+	r = callgate_v4l2_file_adopt(gate, file);
 	if (r)
 		return r;
 	spin_lock(&gate->lock);
-	rec = find(gate, file);
+	rec = callgate_v4l2_file_find(gate, file);
 	if (rec) {
 		rec->starts++;
 		*ret_starts = callgate_stream_running(&rec->stream) ? 0 : rec->starts;
@@ -239,14 +220,12 @@ u64 callgate_v4l2_file_stopping(struct v4l2_gate *gate, struct file *file)
 	u64 starts = 0;
 
 	spin_lock(&gate->lock);
-	rec = find(gate, file);
+	rec = callgate_v4l2_file_find(gate, file);
 	if (rec)
 		starts = rec->starts;
 	spin_unlock(&gate->lock);
 	return starts;
 }
-
-static bool stop_file(struct video_device *vdev, struct file *file, bool buffers);
 
 /*
  * The driver said that it stopped something. Believed only if the queue is
@@ -261,47 +240,31 @@ void callgate_v4l2_file_stopped(struct v4l2_gate *gate, struct file *file, u64 s
 	bool running;
 
 	spin_lock(&gate->lock);
-	rec = find(gate, file);
+	rec = callgate_v4l2_file_find(gate, file);
 	running = rec && callgate_stream_running(&rec->stream);
 	spin_unlock(&gate->lock);
 	if (!running)
 		return;
 	if (!q && !off)
-		off = stop_file(gate->vdev, file, false);
+		off = callgate_v4l2_stop(gate->vdev, file, CALLGATE_V4L2_STREAM);
 
 	spin_lock(&gate->lock);
-	rec = find(gate, file);
-	if (rec && !rec->starting && rec->starts == starts && (off || (q && !vb2_is_streaming(q))))
+	rec = callgate_v4l2_file_find(gate, file);
+	if (rec && !rec->overlay && !rec->starting && rec->starts == starts &&
+	    (off || (q && !vb2_is_streaming(q))))
 		callgate_stream_stop(&gate->dev, &rec->stream, CALLGATE_REASON_STOPPED);
 	spin_unlock(&gate->lock);
 }
 
-void callgate_v4l2_file_buffers(struct v4l2_gate *gate, struct file *file, bool has)
+void callgate_v4l2_file_overlay_ended(struct v4l2_gate *gate, struct file *file, u64 starts)
 {
-	spin_lock(&gate->lock);
-	if (has)
-		gate->owner = gate->removed ? NULL : file;
-	else if (gate->owner == file)
-		gate->owner = NULL;
-	spin_unlock(&gate->lock);
-}
-
-/*
- * vb2 knows the owner by the file's handle. Elsewhere it is the last file that
- * asked with success: drivers refuse others while one holds buffers.
- */
-bool callgate_v4l2_file_owns(struct v4l2_gate *gate, struct file *file)
-{
-	struct vb2_queue *q = gate->vdev->queue;
-	bool owns;
+	struct v4l2_gate_file *rec;
 
 	spin_lock(&gate->lock);
-	if (q && q->owner)
-		owns = q->owner == file->private_data;
-	else
-		owns = gate->owner == file;
+	rec = callgate_v4l2_file_find(gate, file);
+	if (rec && !rec->starting && rec->starts == starts)
+		rec->overlay = false;
 	spin_unlock(&gate->lock);
-	return owns;
 }
 
 void callgate_v4l2_file_lapsed(struct v4l2_gate *gate, struct file *file)
@@ -309,9 +272,9 @@ void callgate_v4l2_file_lapsed(struct v4l2_gate *gate, struct file *file)
 	struct v4l2_gate_file *rec;
 
 	/* Without memory for a record its operations stay denied; only the stop has to wait for its close. */
-	adopt(gate, file);
+	callgate_v4l2_file_adopt(gate, file);
 	spin_lock(&gate->lock);
-	rec = find(gate, file);
+	rec = callgate_v4l2_file_find(gate, file);
 	if (rec) {
 		rec->lapsed = true;
 		callgate_v4l2_revoke_soon(gate);
@@ -329,121 +292,50 @@ void callgate_v4l2_file_denied(struct v4l2_gate *gate, struct file *file)
 		callgate_v4l2_file_lapsed(gate, file);
 }
 
-static bool has_ioctl(struct video_device *vdev, unsigned int cmd)
+/* A handle from before the gate, or what another module opened, is in no record. */
+static bool is_handle(void *owner, void *arg)
 {
-	return vdev->ioctl_ops && test_bit(_IOC_NR(cmd), vdev->valid_ioctls);
+	struct v4l2_gate *gate = arg;
+	struct v4l2_gate_file *rec;
+	bool found = false;
+	int bkt;
+
+	spin_lock(&gate->lock);
+	hash_for_each(gate->files, bkt, rec, node)
+		found |= rec->file->private_data == owner;
+	spin_unlock(&gate->lock);
+	return found;
 }
 
-/* Frees the buffers of @type: the owner goes with them, and old mappings show no new frame. */
-static bool free_buffers(struct video_device *vdev, struct file *file, u32 type)
+static void stop_unknown(struct v4l2_gate *gate)
 {
-	static const u32 memories[] = { V4L2_MEMORY_MMAP, V4L2_MEMORY_USERPTR, V4L2_MEMORY_DMABUF };
-	const struct v4l2_ioctl_ops *ops = vdev->ioctl_ops;
-	size_t i;
+	struct video_device *vdev = NULL;
 
-	if (!has_ioctl(vdev, VIDIOC_REQBUFS) || !ops->vidioc_reqbufs)
+	if (callgate_check_permissive())
+		return;
+	/* Until it was removed, the driver core holds the node. */
+	spin_lock(&gate->lock);
+	if (!gate->removed && gate->vdev->queue && READ_ONCE(gate->vdev->queue->owner))
+		vdev = gate->vdev;
+	if (vdev)
+		get_device(&vdev->dev);
+	spin_unlock(&gate->lock);
+	if (!vdev)
+		return;
+	callgate_v4l2_stop_unknown(vdev, is_handle, gate);
+	put_device(&vdev->dev);
+}
+
+static bool may_stay(struct v4l2_gate *gate, const struct v4l2_gate_file *rec)
+{
+	if (rec->lapsed || !callgate_v4l2_buffers_allowed(gate, rec))
 		return false;
-	/* With count 0 any memory that the queue supports will do. */
-	for (i = 0; i < ARRAY_SIZE(memories); i++) {
-		struct v4l2_requestbuffers req = { .type = type, .memory = memories[i] };
-
-		if (!ops->vidioc_reqbufs(file, file->private_data, &req))
-			return true;
-	}
-	return false;
-}
-
-static bool stream_off(struct video_device *vdev, struct file *file, u32 type)
-{
-	const struct v4l2_ioctl_ops *ops = vdev->ioctl_ops;
-
-	if (!has_ioctl(vdev, VIDIOC_STREAMOFF) || !ops->vidioc_streamoff)
-		return false;
-	return !ops->vidioc_streamoff(file, file->private_data, type);
-}
-
-/* A driver with its own queue: every type that the node can have. */
-static bool stop_types(struct video_device *vdev, struct file *file, bool buffers)
-{
-	static const struct {
-		u32 cap, type;
-	} types[] = {
-		{ V4L2_CAP_VIDEO_CAPTURE, V4L2_BUF_TYPE_VIDEO_CAPTURE },
-		{ V4L2_CAP_VIDEO_CAPTURE_MPLANE, V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE },
-		{ V4L2_CAP_META_CAPTURE, V4L2_BUF_TYPE_META_CAPTURE },
-		{ V4L2_CAP_VBI_CAPTURE, V4L2_BUF_TYPE_VBI_CAPTURE },
-		{ V4L2_CAP_SLICED_VBI_CAPTURE, V4L2_BUF_TYPE_SLICED_VBI_CAPTURE },
-		{ V4L2_CAP_VIDEO_OUTPUT, V4L2_BUF_TYPE_VIDEO_OUTPUT },
-		{ V4L2_CAP_VIDEO_OUTPUT_MPLANE, V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE },
-	};
-	bool off = false;
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(types); i++) {
-		if (!(vdev->device_caps & types[i].cap))
-			continue;
-		off |= stream_off(vdev, file, types[i].type);
-		if (buffers)
-			free_buffers(vdev, file, types[i].type);
-	}
-	return off;
-}
-
-/*
- * Read mode has no ioctl that stops it. Releasing the queue under its lock is
- * what closing the file does; a reader asleep inside keeps others from
- * starting until it has left (waiting_in_dqbuf), so it never meets their buffers.
- */
-static bool stop_queue(struct video_device *vdev, struct file *file, bool locked)
-{
-	struct vb2_queue *q = vdev->queue;
-
-	if (q->owner && q->owner != file->private_data)
-		return true;
-	if (vb2_fileio_is_active(q)) {
-		if (!locked)
-			return false;
-		vb2_queue_release(q);
-		q->owner = NULL;
-		return true;
-	}
-	stream_off(vdev, file, q->type);
-	free_buffers(vdev, file, q->type);
-	return !vb2_is_streaming(q);
-}
-
-static bool stop_file(struct video_device *vdev, struct file *file, bool buffers)
-{
-	struct vb2_queue *q = vdev->queue;
-	struct mutex *requests = NULL;
-	struct mutex *lock;
-	bool off;
-
-	if (v4l2_device_supports_requests(vdev->v4l2_dev)) {
-		requests = &vdev->v4l2_dev->mdev->req_queue_mutex;
-		mutex_lock(requests);
-	}
-	lock = q && q->lock ? q->lock : vdev->lock;
-	if (lock)
-		mutex_lock(lock);
-
-	/* The driver of a node that is gone stops by itself. */
-	if (!video_is_registered(vdev))
-		off = true;
-	else if (q)
-		off = stop_queue(vdev, file, lock);
-	else
-		off = stop_types(vdev, file, buffers);
-
-	if (lock)
-		mutex_unlock(lock);
-	if (requests)
-		mutex_unlock(requests);
-	return off;
+	return !callgate_stream_running(&rec->stream) ||
+	       callgate_stream_allowed(&gate->dev, &rec->stream);
 }
 
 /* A file to stop, with a reference. A file without references is being released, which stops it. */
-static struct file *next_to_stop(struct v4l2_gate *gate, u64 pass)
+static struct file *next_to_stop(struct v4l2_gate *gate, u64 pass, bool *ret_overlay)
 {
 	struct v4l2_gate_file *rec;
 	struct file *file = NULL;
@@ -451,13 +343,11 @@ static struct file *next_to_stop(struct v4l2_gate *gate, u64 pass)
 
 	spin_lock(&gate->lock);
 	hash_for_each(gate->files, bkt, rec, node) {
-		if (rec->pass == pass)
-			continue;
-		if (!rec->lapsed && (!callgate_stream_running(&rec->stream) ||
-				     callgate_stream_allowed(&gate->dev, &rec->stream)))
+		if (rec->pass == pass || may_stay(gate, rec))
 			continue;
 		rec->pass = pass;
 		rec->lapsed = false;
+		*ret_overlay = rec->overlay;
 		file = callgate_get_file_active(&rec->file);
 		if (file)
 			break;
@@ -466,34 +356,47 @@ static struct file *next_to_stop(struct v4l2_gate *gate, u64 pass)
 	return file;
 }
 
+/* False: it may still run. */
+static bool stop_file(struct v4l2_gate *gate, struct file *file, bool overlay)
+{
+	unsigned int what = CALLGATE_V4L2_STREAM | CALLGATE_V4L2_BUFFERS;
+	struct v4l2_gate_file *rec;
+	u64 starts, holds;
+	bool off, runs;
+
+	starts = callgate_v4l2_file_stopping(gate, file);
+	holds = callgate_v4l2_buffers_take(gate, file);
+	off = callgate_v4l2_stop(gate->vdev, file, overlay ? what | CALLGATE_V4L2_OVERLAY : what);
+	callgate_v4l2_buffers_taken(gate, file, holds, off);
+
+	spin_lock(&gate->lock);
+	rec = callgate_v4l2_file_find(gate, file);
+	if (rec && off && !rec->starting && rec->starts == starts) {
+		rec->overlay = false;
+		callgate_stream_stop(&gate->dev, &rec->stream, CALLGATE_REASON_REVOKED);
+	}
+	runs = rec && !off && callgate_stream_running(&rec->stream);
+	spin_unlock(&gate->lock);
+	return !runs;
+}
+
 void callgate_v4l2_file_revoke(struct callgate_device *dev)
 {
 	struct v4l2_gate *gate = container_of(dev, struct v4l2_gate, dev);
-	struct v4l2_gate_file *rec;
 	struct file *file;
-	bool off, stuck;
-	u64 pass, starts;
+	bool overlay;
+	u64 pass;
 
 	spin_lock(&gate->lock);
 	pass = ++gate->pass;
 	spin_unlock(&gate->lock);
 
-	while ((file = next_to_stop(gate, pass))) {
-		starts = callgate_v4l2_file_stopping(gate, file);
-		off = stop_file(gate->vdev, file, true);
-		spin_lock(&gate->lock);
-		rec = find(gate, file);
-		if (rec && off && !rec->starting && rec->starts == starts) {
-			if (gate->owner == file)
-				gate->owner = NULL;
-			callgate_stream_stop(&gate->dev, &rec->stream, CALLGATE_REASON_REVOKED);
-		}
-		stuck = rec && !off && callgate_stream_running(&rec->stream);
-		spin_unlock(&gate->lock);
-		if (stuck)
+	while ((file = next_to_stop(gate, pass, &overlay))) {
+		if (!stop_file(gate, file, overlay))
 			pr_warn_ratelimited(
 				"callgate: %s: the driver does not stop a revoked capture before its file is closed\n",
 				gate->dev.node);
 		fput(file);
 	}
+	stop_unknown(gate);
 }

@@ -13,9 +13,10 @@
  * an ioctl carries lies in user memory that can change under us: it only ever
  * decides whether to wait, never whether to allow.
  *
- * Buffers are mapped only through the file that asked for them. Otherwise an
- * app could, while it is allowed, map the buffers of another file and keep
- * watching them after its own grant ended.
+ * Buffers are mapped, exported and filled only through the file that asked for
+ * them and by the process that did. Otherwise an app could, while it is
+ * allowed, map the buffers of another one and keep watching them after its own
+ * grant ended. v4l2-buffers.c keeps that.
  */
 #include "v4l2-gate.h"
 
@@ -272,6 +273,21 @@ static __poll_t hook_v4l2_poll(struct file *file, struct poll_table_struct *wait
 }
 
 /* Runs under mmap_lock: checks, never waits. */
+static int gated_mmap(struct v4l2_gate *gate, struct file *file, struct vm_area_struct *vma)
+{
+	int ret;
+
+	ret = callgate_check(&gate->dev, CALLGATE_OP_MMAP);
+	if (ret)
+		return ret;
+	ret = callgate_v4l2_buffers_map(gate, file, CALLGATE_OP_MMAP);
+	if (ret)
+		return ret;
+	ret = gate->orig->mmap(file, vma);
+	callgate_v4l2_buffers_mapped(gate, file);
+	return ret;
+}
+
 static int hook_v4l2_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	const struct v4l2_file_operations *fops;
@@ -280,11 +296,7 @@ static int hook_v4l2_mmap(struct file *file, struct vm_area_struct *vma)
 
 	gate = hook_enter(file);
 	if (gate) {
-		ret = callgate_check(&gate->dev, CALLGATE_OP_MMAP);
-		if (!ret && !callgate_v4l2_file_owns(gate, file))
-			ret = callgate_deny(&gate->dev, CALLGATE_OP_MMAP);
-		if (!ret)
-			ret = gate->orig->mmap(file, vma);
+		ret = gated_mmap(gate, file, vma);
 	} else {
 		fops = ungated_fops(file);
 		ret = -ENODEV;
@@ -314,39 +326,113 @@ static bool wants_buffers(unsigned int nr, unsigned long arg)
 static long ioctl_buffers(struct v4l2_gate *gate, struct file *file, ioctl_fn call,
 			  unsigned int cmd, unsigned long arg)
 {
+	bool anew = _IOC_NR(cmd) == _IOC_NR(VIDIOC_REQBUFS);
 	bool wants = wants_buffers(_IOC_NR(cmd), arg);
 	u64 starts;
 	long ret;
 
 	if (wants) {
 		ret = ask_or_check(gate, file, CALLGATE_OP_BUFFERS);
+		if (ret) {
+			callgate_v4l2_file_denied(gate, file);
+			return ret;
+		}
+		/* To those that are there only their holder may add. */
+		ret = anew ? 0 : callgate_v4l2_buffers_held(gate, file, CALLGATE_OP_BUFFERS);
 		if (ret)
 			return ret;
 	}
+	ret = callgate_v4l2_buffers_begin(gate, file, wants);
+	if (ret)
+		return ret;
 	starts = callgate_v4l2_file_stopping(gate, file);
 	ret = call(file, cmd, arg);
-	if (ret >= 0) {
-		callgate_v4l2_file_buffers(gate, file, wants);
-		/* Drivers refuse REQBUFS while they stream. */
-		if (_IOC_NR(cmd) == _IOC_NR(VIDIOC_REQBUFS))
-			callgate_v4l2_file_stopped(gate, file, starts, false);
-	}
+	callgate_v4l2_buffers_end(gate, file, wants, anew, ret >= 0);
+	/* Drivers refuse REQBUFS while they stream. */
+	if (ret >= 0 && anew)
+		callgate_v4l2_file_stopped(gate, file, starts, false);
 	return wants ? check_again(gate, file, ret) : ret;
+}
+
+/* PREPARE_BUF and QBUF: what is queued, and what it pins, stays when the caller has gone. */
+static long ioctl_queue(struct v4l2_gate *gate, struct file *file, ioctl_fn call, unsigned int cmd,
+			unsigned long arg)
+{
+	enum callgate_op op = _IOC_NR(cmd) == _IOC_NR(VIDIOC_QBUF) ? CALLGATE_OP_QUEUE
+								   : CALLGATE_OP_BUFFERS;
+	long ret;
+
+	ret = callgate_v4l2_buffers_held(gate, file, op);
+	if (ret)
+		return ret;
+	ret = call(file, cmd, arg);
+	/* Others may have asked for buffers anew while we were in the driver. */
+	if (ret >= 0 && callgate_v4l2_buffers_held(gate, file, op)) {
+		callgate_v4l2_file_lapsed(gate, file);
+		return -EACCES;
+	}
+	return check_again(gate, file, ret);
+}
+
+/* An exported buffer is as good as a mapped one. */
+static long ioctl_export(struct v4l2_gate *gate, struct file *file, ioctl_fn call, unsigned int cmd,
+			 unsigned long arg)
+{
+	long ret;
+
+	ret = callgate_v4l2_buffers_map(gate, file, CALLGATE_OP_BUFFERS);
+	if (ret)
+		return ret;
+	ret = call(file, cmd, arg);
+	callgate_v4l2_buffers_mapped(gate, file);
+	return ret;
+}
+
+/*
+ * VIDIOC_OVERLAY starts and stops, and its argument lies in user memory. So
+ * each is asked about and taken for a start; what looks like a stop is made
+ * one before it is believed.
+ */
+static bool is_on(unsigned long arg)
+{
+	int on;
+
+	return get_user(on, (const int __user *)arg) || on;
+}
+
+static void overlay_ended(struct v4l2_gate *gate, struct file *file)
+{
+	u64 starts = callgate_v4l2_file_stopping(gate, file);
+
+	if (!callgate_v4l2_stop(gate->vdev, file, CALLGATE_V4L2_OVERLAY))
+		return;
+	callgate_v4l2_file_overlay_ended(gate, file, starts);
+	if (gate->vdev->queue)
+		callgate_v4l2_file_stopped(gate, file, starts, false);
 }
 
 static long ioctl_start(struct v4l2_gate *gate, struct file *file, ioctl_fn call, unsigned int cmd,
 			unsigned long arg)
 {
+	bool overlay = _IOC_NR(cmd) == _IOC_NR(VIDIOC_OVERLAY);
 	long ret;
 
 	ret = ask_or_check(gate, file, CALLGATE_OP_START);
+	if (ret) {
+		callgate_v4l2_file_denied(gate, file);
+		return ret;
+	}
+	/* Into the buffers of another one nobody starts. */
+	ret = overlay ? 0 : callgate_v4l2_buffers_held(gate, file, CALLGATE_OP_START);
 	if (ret)
 		return ret;
 	ret = callgate_v4l2_file_starting(gate, file);
 	if (ret)
 		return ret;
 	ret = call(file, cmd, arg);
-	callgate_v4l2_file_started(gate, file, ret >= 0);
+	callgate_v4l2_file_started(gate, file, ret >= 0, overlay);
+	if (overlay && ret >= 0 && !is_on(arg))
+		overlay_ended(gate, file);
 	/* A revocation that came while we were in the driver left the stream entered, for us to look again. */
 	if (ret < 0 && callgate_check_quiet(&gate->dev))
 		callgate_v4l2_file_lapsed(gate, file);
@@ -372,7 +458,6 @@ static long gated_ioctl(struct v4l2_gate *gate, struct file *file, ioctl_fn call
 			unsigned long arg)
 {
 	enum callgate_op op;
-	bool again = false;
 	long ret;
 
 	if (_IOC_TYPE(cmd) != 'V')
@@ -389,11 +474,9 @@ static long gated_ioctl(struct v4l2_gate *gate, struct file *file, ioctl_fn call
 		return ioctl_stop(gate, file, call, cmd, arg);
 	case _IOC_NR(VIDIOC_QBUF):
 		op = CALLGATE_OP_QUEUE;
-		again = true;
 		break;
 	case _IOC_NR(VIDIOC_DQBUF):
 		op = CALLGATE_OP_DEQUEUE;
-		again = true;
 		break;
 	case _IOC_NR(VIDIOC_PREPARE_BUF):
 	case _IOC_NR(VIDIOC_EXPBUF):
@@ -409,8 +492,16 @@ static long gated_ioctl(struct v4l2_gate *gate, struct file *file, ioctl_fn call
 		callgate_v4l2_file_denied(gate, file);
 		return ret;
 	}
-	ret = call(file, cmd, arg);
-	return again ? check_again(gate, file, ret) : ret;
+
+	switch (_IOC_NR(cmd)) {
+	case _IOC_NR(VIDIOC_QBUF):
+	case _IOC_NR(VIDIOC_PREPARE_BUF):
+		return ioctl_queue(gate, file, call, cmd, arg);
+	case _IOC_NR(VIDIOC_EXPBUF):
+		return ioctl_export(gate, file, call, cmd, arg);
+	default:
+		return check_again(gate, file, call(file, cmd, arg));
+	}
 }
 
 static long hook_v4l2_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -23,6 +23,7 @@
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 #include <media/v4l2-device.h>
+#include <media/videobuf2-core.h>
 
 #include "compat.h"
 #include "v4l2-gate.h"
@@ -157,6 +158,7 @@ static struct v4l2_gate *gate_new(struct video_device *vdev)
 	gate->orig = vdev->fops;
 	spin_lock_init(&gate->lock);
 	hash_init(gate->files);
+	init_waitqueue_head(&gate->idle);
 	INIT_WORK(&gate->destroy, gate_destroy);
 	callgate_v4l2_hook(&gate->fops, gate->orig);
 	return gate;
@@ -232,6 +234,9 @@ static int node_add(struct device *dev)
 	/* Whoever finds the table finds the record. */
 	smp_store_release(&vdev->fops, &gate->fops);
 	spin_unlock(&slots_lock);
+	/* Somebody captures already, unasked. */
+	if (vdev->queue && READ_ONCE(vdev->queue->owner))
+		callgate_device_revoke(&gate->dev);
 	return 0;
 }
 

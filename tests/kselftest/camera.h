@@ -19,10 +19,11 @@
 enum app_op {
 	APP_OPEN, /* a: flags beside O_RDWR */
 	APP_CLOSE,
-	APP_ENUMERATE, /* QUERYCAP, ENUM_FMT, S_FMT, G_CTRL: the first error */
-	APP_REQBUFS,   /* a: count; the buffers granted */
-	APP_CREATE,    /* a: count */
-	APP_MMAP,      /* every buffer; the first error */
+	APP_ENUMERATE,	/* QUERYCAP, ENUM_FMT, S_FMT, G_CTRL: the first error */
+	APP_REQBUFS,	/* a: count; the buffers granted */
+	APP_CREATE,	/* a: count */
+	APP_MMAP,	/* every buffer; the first error */
+	APP_MMAP_BLIND, /* a page where the first one should be, without asking where it is */
 	APP_MUNMAP,
 	APP_QBUF,    /* a: index */
 	APP_PREPARE, /* a: index */
@@ -43,8 +44,20 @@ enum app_op {
 	APP_FORK,	/* a child that goes on with the same files; see app_fork() */
 	APP_GIVE,	/* sends its file; see app_give() */
 	APP_TAKE,
-	APP_URING_READ, /* a: bytes; the result of an io_uring read */
+	APP_RUN, /* see app_run() */
 };
+
+/* What an app has. */
+struct app_state {
+	char node[64];
+	int sock, fd, epoll;
+	unsigned int count;
+	void *map[CAMERA_BUFFERS];
+	size_t length[CAMERA_BUFFERS];
+};
+
+/* An operation of a test's own; it is done in the app, which must not have called exec. */
+typedef long (*app_fn)(struct app_state *s, long a);
 
 struct app {
 	pid_t pid;
@@ -65,6 +78,10 @@ void app_send(struct app *app, enum app_op op, int a, int b);
 long app_result(struct app *app, int ms);
 /* Both, waiting at most 10 s. */
 long app_call(struct app *app, enum app_op op, int a);
+
+/* As app_send() and app_call(), for what no enum app_op does. */
+void app_send_run(struct app *app, app_fn fn, long a);
+long app_run(struct app *app, app_fn fn, long a);
 
 /* A child of @app that has its files. */
 struct app *app_fork(struct app *app);

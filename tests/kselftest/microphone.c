@@ -23,19 +23,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SLOTS 4
-
 struct order {
 	int op, slot, a;
 	char where[40];
-};
-
-struct state {
-	int sock;
-	int fd[SLOTS];
-	int16_t *map[SLOTS];
-	int16_t data[2 * MIC_BUFFER];
-	long got;
+	mic_fn fn;
 };
 
 static void send_fd(int sock, const void *data, size_t size, int fd)
@@ -84,7 +75,7 @@ static long control(int fd, unsigned long command, void *argument)
 }
 
 /* A substream is chosen by asking the card's control file, which must stay open for the while. */
-static long open_device(struct state *s, const struct order *o)
+static long open_device(struct mic_state *s, const struct order *o)
 {
 	unsigned int card, device, sub;
 	int ctl = -1, chosen, fd;
@@ -222,7 +213,7 @@ static long loud(const int16_t *data, long frames)
 	return n;
 }
 
-static long transfer(struct state *s, const struct order *o)
+static long transfer(struct mic_state *s, const struct order *o)
 {
 	struct snd_xferi x = { .buf = s->data, .frames = o->a };
 	long err;
@@ -238,7 +229,7 @@ static long transfer(struct state *s, const struct order *o)
 	return x.result;
 }
 
-static void make_tone(struct state *s)
+static void make_tone(struct mic_state *s)
 {
 	int i;
 
@@ -246,7 +237,7 @@ static void make_tone(struct state *s)
 		s->data[i] = i / 10 % 2 ? 8000 : -8000;
 }
 
-static long fill(struct state *s, int fd)
+static long fill(struct mic_state *s, int fd)
 {
 	struct snd_xferi x = { .buf = s->data, .frames = MIC_BUFFER };
 	long err;
@@ -256,7 +247,7 @@ static long fill(struct state *s, int fd)
 	return err ?: x.result;
 }
 
-static long play(struct state *s, int fd)
+static long play(struct mic_state *s, int fd)
 {
 	struct snd_xferi x = { .buf = s->data, .frames = MIC_PERIOD };
 	long err;
@@ -271,7 +262,7 @@ static long play(struct state *s, int fd)
 	}
 }
 
-static long map(struct state *s, int slot)
+static long map(struct mic_state *s, int slot)
 {
 	void *p = mmap(NULL, MIC_BUFFER * 2, PROT_READ, MAP_SHARED, s->fd[slot],
 		       SNDRV_PCM_MMAP_OFFSET_DATA);
@@ -282,7 +273,7 @@ static long map(struct state *s, int slot)
 	return 0;
 }
 
-static long unmap(struct state *s, int slot)
+static long unmap(struct mic_state *s, int slot)
 {
 	if (s->map[slot])
 		munmap(s->map[slot], MIC_BUFFER * 2);
@@ -290,15 +281,15 @@ static long unmap(struct state *s, int slot)
 	return 0;
 }
 
-static long close_device(struct state *s, int slot)
+static long close_device(struct mic_state *s, int slot)
 {
 	unmap(s, slot);
 	return close(s->fd[slot]) ? -errno : 0;
 }
 
-static void serve(struct state *s);
+static void serve(struct mic_state *s);
 
-static long do_fork(struct state *s)
+static long do_fork(struct mic_state *s)
 {
 	int pair[2];
 	pid_t pid;
@@ -319,20 +310,20 @@ static long do_fork(struct state *s)
 	return 0;
 }
 
-static long do_exec(const struct state *s)
+static long do_exec(const struct mic_state *s)
 {
-	char numbers[SLOTS + 1][16];
+	char numbers[MIC_SLOTS + 1][16];
 	int i;
 
 	snprintf(numbers[0], sizeof(numbers[0]), "%d", s->sock);
-	for (i = 0; i < SLOTS; i++)
+	for (i = 0; i < MIC_SLOTS; i++)
 		snprintf(numbers[i + 1], sizeof(numbers[0]), "%d", s->fd[i]);
 	execl("/proc/self/exe", "mic", "--mic", numbers[0], numbers[1], numbers[2], numbers[3],
 	      numbers[4], NULL);
 	return -errno;
 }
 
-static long obey(struct state *s, const struct order *o, int fd)
+static long obey(struct mic_state *s, const struct order *o, int fd)
 {
 	int slot = o->slot;
 
@@ -388,11 +379,13 @@ static long obey(struct state *s, const struct order *o, int fd)
 	case MIC_TAKE:
 		s->fd[slot] = fd;
 		return 0;
+	case MIC_RUN:
+		return o->fn(s, slot, o->a);
 	}
 	return -ENOSYS;
 }
 
-static void serve(struct state *s)
+static void serve(struct mic_state *s)
 {
 	struct order o;
 	long r;
@@ -410,14 +403,14 @@ static void serve(struct state *s)
 
 void mic_main(int argc, char **argv)
 {
-	static struct state s;
+	static struct mic_state s;
 	int i;
 
-	if (argc != 3 + SLOTS || strcmp(argv[1], "--mic"))
+	if (argc != 3 + MIC_SLOTS || strcmp(argv[1], "--mic"))
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	s.sock = atoi(argv[2]);
-	for (i = 0; i < SLOTS; i++)
+	for (i = 0; i < MIC_SLOTS; i++)
 		s.fd[i] = atoi(argv[3 + i]);
 	send_fd(s.sock, &(long){ 0 }, sizeof(long), -1);
 	serve(&s);
@@ -427,7 +420,7 @@ void mic_main(int argc, char **argv)
 
 struct mic *mic_start(uid_t uid)
 {
-	static struct state s = { .fd = { -1, -1, -1, -1 } };
+	static struct mic_state s = { .fd = { -1, -1, -1, -1 } };
 	struct mic *mic = calloc(1, sizeof(*mic));
 	struct stat st = {};
 	int pair[2];
@@ -476,9 +469,9 @@ void mic_end(struct mic *mic)
 	free(mic);
 }
 
-static void order(struct mic *mic, enum mic_op op, int slot, int a, const char *where)
+static void order(struct mic *mic, enum mic_op op, int slot, int a, const char *where, mic_fn fn)
 {
-	struct order o = { .op = op, .slot = slot, .a = a };
+	struct order o = { .op = op, .slot = slot, .a = a, .fn = fn };
 
 	snprintf(o.where, sizeof(o.where), "%s", where);
 	send_fd(mic->sock, &o, sizeof(o), -1);
@@ -499,7 +492,7 @@ static long result_fd(struct mic *mic, int ms, int *ret_fd)
 
 void mic_send(struct mic *mic, enum mic_op op, int slot, int a)
 {
-	order(mic, op, slot, a, "");
+	order(mic, op, slot, a, "", NULL);
 }
 
 long mic_result(struct mic *mic, int ms)
@@ -515,9 +508,20 @@ long mic_call(struct mic *mic, enum mic_op op, int slot, int a)
 	return mic_result(mic, 15000);
 }
 
+void mic_send_run(struct mic *mic, mic_fn fn, int slot, int a)
+{
+	order(mic, MIC_RUN, slot, a, "", fn);
+}
+
+long mic_run(struct mic *mic, mic_fn fn, int slot, int a)
+{
+	mic_send_run(mic, fn, slot, a);
+	return mic_result(mic, 15000);
+}
+
 long mic_open(struct mic *mic, int slot, const char *where, int flags)
 {
-	order(mic, MIC_OPEN, slot, flags, where);
+	order(mic, MIC_OPEN, slot, flags, where, NULL);
 	return mic_result(mic, 15000);
 }
 

@@ -43,7 +43,22 @@ enum mic_op {
 	MIC_FORK,     /* see mic_fork() */
 	MIC_GIVE,     /* see mic_give() */
 	MIC_TAKE,
+	MIC_RUN, /* see mic_run() */
 };
+
+#define MIC_SLOTS 4
+
+/* What a program has. */
+struct mic_state {
+	int sock;
+	int fd[MIC_SLOTS];
+	int16_t *map[MIC_SLOTS];
+	int16_t data[2 * MIC_BUFFER];
+	long got;
+};
+
+/* An operation of a test's own; it is done in the program, which must not have called exec. */
+typedef long (*mic_fn)(struct mic_state *s, int slot, int a);
 
 /* MIC_STEREO: as MIC_RW, but two channels at 48 kHz, for hardware. */
 enum {
@@ -70,6 +85,9 @@ void mic_send(struct mic *mic, enum mic_op op, int slot, int a);
 long mic_result(struct mic *mic, int ms);
 /* Both, waiting at most 15 s. */
 long mic_call(struct mic *mic, enum mic_op op, int slot, int a);
+/* As mic_send() and mic_call(), for what no enum mic_op does. */
+void mic_send_run(struct mic *mic, mic_fn fn, int slot, int a);
+long mic_run(struct mic *mic, mic_fn fn, int slot, int a);
 /* Opens "pcmC0D0c/3", or a device node as it is when there is no slash. @flags beside O_RDWR. */
 long mic_open(struct mic *mic, int slot, const char *where, int flags);
 

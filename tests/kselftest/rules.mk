@@ -15,3 +15,7 @@ $(kself_preload): tests/kselftest/preload/ride.c tests/kselftest/frame.c tests/k
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(common) $(CFLAGS) -fPIC -shared -o $@ $(filter %.c,$^)
 $(filter %/subject_test %/cgroup_test,$(kself_bin)): | $(kself_preload)
+
+# Two cameras, the first with a screen to overlay, the second multi-planar.
+vm_v4l2_paths_test := --vivid 'n_devs=2 multiplanar=1,2 node_types=0xf1d3d,0xe1d3d'
+vm_v4l2_nodes_test := $(vm_v4l2_paths_test)

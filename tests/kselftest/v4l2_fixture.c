@@ -31,17 +31,27 @@ bool find_camera(void)
 	return camera_find(V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_READWRITE, node, sizeof(node));
 }
 
-struct app *app(int flags)
+const char *camera_node(void)
+{
+	return node[0] ? node : NULL;
+}
+
+struct app *app_on(const char *node, int flags)
 {
 	struct app *app;
 
-	if (!node[0] && !find_camera())
-		harness_skip("no vivid camera that can be read");
 	if (!gate)
 		gate = gate_open_bound();
 	app = app_start(node, USER);
 	ASSERT_EQ(app_call(app, APP_OPEN, flags), 0);
 	return app;
+}
+
+struct app *app(int flags)
+{
+	if (!node[0] && !find_camera())
+		harness_skip("no vivid camera that can be read");
+	return app_on(node, flags);
 }
 
 void end(struct app *app)
@@ -131,6 +141,11 @@ int cameras(void)
 		count += list[i].kinds == CALLGATE_KIND_CAMERA;
 	free(list);
 	return count;
+}
+
+void set_mode(int mode)
+{
+	ASSERT_EQ(gate_mode(gate, mode, NULL), 0);
 }
 
 void unbind(void)

@@ -9,7 +9,11 @@
 
 /* A new app of an ordinary user that has opened the camera. The first one binds the controller. */
 struct app *app(int flags);
+/* The same on another node. */
+struct app *app_on(const char *node, int flags);
 void end(struct app *app);
+/* Where the camera is; NULL before the first app. */
+const char *camera_node(void);
 /* The camera's node may have another name after a hot-plug. */
 bool find_camera(void);
 
@@ -31,6 +35,8 @@ bool stopped(struct app *app);
 bool idle(void);
 /* How many camera nodes the gate lists. */
 int cameras(void);
+/* The gate's mode: CALLGATE_MODE_*. */
+void set_mode(int mode);
 
 /* The controller's end, and its successor. */
 void unbind(void);

@@ -50,9 +50,10 @@ TEST(go_on_while_renewed)
 
 	allow_for(a, 2500);
 	ASSERT_EQ(app_stream(a), 0);
-	for (i = 0; i < 5; i++) {
+	/* Often, because a frame on a busy machine is slow. */
+	for (i = 0; i < 50; i++) {
 		allow_for(a, 2500);
-		EXPECT_EQ(app_frames(a, 10), 0);
+		ASSERT_EQ(app_frames(a, 1), 0);
 	}
 }
 
