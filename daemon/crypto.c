@@ -366,3 +366,50 @@ const struct crypto_aead *crypto_aead_get(enum crypto_aead_id id)
 					 crypto_aead_from(id, CRYPTO_OPENSSL));
 	return gcm;
 }
+
+void crypto_blake2b(const uint8_t *key, const struct crypto_part *parts, size_t n,
+		    uint8_t ret_hash[CRYPTO_HASH_LEN])
+{
+	crypto_generichash_blake2b_state st;
+
+	crypto_generichash_blake2b_init(&st, key, key ? CRYPTO_KEY_LEN : 0, CRYPTO_HASH_LEN);
+	for (size_t i = 0; i < n; i++)
+		crypto_generichash_blake2b_update(&st, parts[i].data, parts[i].len);
+	crypto_generichash_blake2b_final(&st, ret_hash, CRYPTO_HASH_LEN);
+	crypto_wipe(&st, sizeof(st));
+}
+
+void crypto_box_seal_for(const uint8_t public_key[CRYPTO_KEY_LEN], const void *plain, size_t len,
+			 void *ret)
+{
+	/* Fails for a public key of low order only; then what is there must not be readable by everybody. */
+	if (crypto_box_seal(ret, plain, len, public_key) != 0)
+		randombytes_buf(ret, len + CRYPTO_BOX_EXTRA);
+}
+
+int crypto_box_open_with(const uint8_t private_key[CRYPTO_KEY_LEN], const void *cipher, size_t len,
+			 void *ret)
+{
+	uint8_t public_key[CRYPTO_KEY_LEN];
+
+	crypto_scalarmult_curve25519_base(public_key, private_key);
+	return crypto_box_seal_open(ret, cipher, len, public_key, private_key) == 0 ? 0 : -EBADMSG;
+}
+
+void crypto_sign_public(const uint8_t seed[CRYPTO_KEY_LEN], uint8_t ret_public[CRYPTO_KEY_LEN])
+{
+	uint8_t secret[crypto_sign_ed25519_SECRETKEYBYTES];
+
+	crypto_sign_ed25519_seed_keypair(ret_public, secret, seed);
+	crypto_wipe(secret, sizeof(secret));
+}
+
+void crypto_sign_with(const uint8_t seed[CRYPTO_KEY_LEN], const void *message, size_t len,
+		      uint8_t ret_signature[CRYPTO_SIGN_LEN])
+{
+	uint8_t secret[crypto_sign_ed25519_SECRETKEYBYTES], public_key[CRYPTO_KEY_LEN];
+
+	crypto_sign_ed25519_seed_keypair(public_key, secret, seed);
+	crypto_sign_ed25519_detached(ret_signature, NULL, message, len, secret);
+	crypto_wipe(secret, sizeof(secret));
+}

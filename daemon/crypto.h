@@ -16,6 +16,9 @@
 #define CRYPTO_SHA512_LEN 64
 #define CRYPTO_XNONCE_LEN 24
 #define CRYPTO_SALT_LEN	  16
+#define CRYPTO_HASH_LEN	  32 /* of BLAKE2b as used here */
+#define CRYPTO_BOX_EXTRA  48 /* what a sealed box is longer than its content */
+#define CRYPTO_SIGN_LEN	  64
 
 /**
  * crypto_init - make the library ready; call first, once, in every process
@@ -176,3 +179,25 @@ const struct crypto_aead *crypto_aead_choose(const struct crypto_aead *sodium,
 
 /** crypto_openssl_gcm - crypto.c's way to crypto-openssl.c */
 const struct crypto_aead *crypto_openssl_gcm(void);
+
+/**
+ * crypto_blake2b - BLAKE2b-256 of the @n parts in order
+ * @key: 32 bytes, or NULL for a hash without a key; may be @ret_hash
+ */
+void crypto_blake2b(const uint8_t *key, const struct crypto_part *parts, size_t n,
+		    uint8_t ret_hash[CRYPTO_HASH_LEN]);
+
+/** crypto_box_seal_for - a sealed box: only the private key opens it, not its maker. Writes @len + CRYPTO_BOX_EXTRA bytes */
+void crypto_box_seal_for(const uint8_t public_key[CRYPTO_KEY_LEN], const void *plain, size_t len,
+			 void *ret);
+
+/** crypto_box_open_with - writes @len - CRYPTO_BOX_EXTRA bytes. Return: 0, or -EBADMSG */
+int crypto_box_open_with(const uint8_t private_key[CRYPTO_KEY_LEN], const void *cipher, size_t len,
+			 void *ret);
+
+/** crypto_sign_public - Ed25519 public key of a seed */
+void crypto_sign_public(const uint8_t seed[CRYPTO_KEY_LEN], uint8_t ret_public[CRYPTO_KEY_LEN]);
+
+/** crypto_sign_with - Ed25519 signature of a whole message */
+void crypto_sign_with(const uint8_t seed[CRYPTO_KEY_LEN], const void *message, size_t len,
+		      uint8_t ret_signature[CRYPTO_SIGN_LEN]);
