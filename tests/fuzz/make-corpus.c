@@ -10,6 +10,7 @@
 #include "identity-seal.h"
 #include "identity.h"
 #include "pair.h"
+#include "record-walk.h"
 #include "sframe.h"
 
 static const char *dir;
@@ -306,6 +307,44 @@ static void streams(void)
 	save(&s, "carriage", "no-memory");
 }
 
+static void journals(void)
+{
+	struct keyring keyring = { .has_public = 1 };
+	struct record record = { .type = RECORD_SESSION,
+				 .start = 900,
+				 .end = 900,
+				 .unit = 900,
+				 .app = "exe:/usr/bin/a",
+				 .level = "keyed" };
+	uint8_t bytes[KEYRING_ENCODED_MAX], header[SEGMENT_HEADER_LEN], tag[SEGMENT_TAG_LEN];
+	const struct segment_head head = { .day = 20000, .generation = 1 };
+	struct segment_keys keys;
+	struct seed s = {};
+	size_t len;
+
+	record_add_use(&record, "/usr/bin/b", RECORD_CAMERA, 9);
+	len = (size_t)record_encode(&record, bytes);
+	for (uint8_t which = 0; which < 4; which += 3) {
+		add(&s, (uint8_t[]){ 0, which }, 2);
+		if (which == 3)
+			add_u8(&s, 0);
+		add(&s, bytes, len);
+		save(&s, "journal", which ? "sealed-record" : "record");
+	}
+	add(&s, (uint8_t[]){ 0, 3, 2, 1, 20, 4, 2, 0, 1 }, 9);
+	add(&s, bytes, len);
+	save(&s, "journal", "changed");
+	keyring_today(&keyring, 20000, 7);
+	len = keyring_encode(&keyring, bytes);
+	add(&s, (uint8_t[]){ 0, 1 }, 2);
+	add(&s, bytes, len);
+	save(&s, "journal", "keys");
+	segment_begin(&head, keyring.days[0].key, keyring.public_key, &keys, header, tag);
+	add(&s, (uint8_t[]){ 0, 2 }, 2);
+	add(&s, header, sizeof(header));
+	save(&s, "journal", "segment");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -323,5 +362,6 @@ int main(int argc, char **argv)
 	seals();
 	texts();
 	streams();
+	journals();
 	return 0;
 }

@@ -15,3 +15,6 @@ $(BUILD)/asan/tests/unit/test-crypto: | $(BUILD)/tests/unit/lock-probe
 
 # test-aead takes the cipher away, to see that nothing is sealed without it.
 $(BUILD)/asan/tests/unit/test-aead: CMOCKA_LIBS += -Wl,--wrap=crypto_aead_get
+
+# test-journal stands between the journal and the disk.
+$(BUILD)/asan/tests/unit/test-journal: CMOCKA_LIBS += $(foreach f,pwrite write fsync fdatasync renameat unlinkat ftruncate,-Wl,--wrap=$(f))
