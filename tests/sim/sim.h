@@ -151,7 +151,8 @@ struct world {
 	uint64_t work;
 	bool verbose, cut;
 	enum sabotage sabotage;
-	const char *wrong; /* the first invariant that did not hold; with a sabotage, of those that it is to break */
+	const char *
+		wrong; /* the first invariant that did not hold; with a sabotage, of those that it is to break */
 	struct tally *tally;
 };
 
