@@ -15,6 +15,8 @@
 #define BOUND_DEVICES		256
 #define BOUND_STREAMS		1024
 #define BOUND_HELD_SESSION	8  /* captures that wait until their session may capture */
+#define BOUND_DENIALS		64 /* programs that tried to capture outside a call */
+#define BOUND_MODE_CHANGES	4  /* that wait for an authorisation, of all users */
 #define BOUND_TOLD		64 /* programs whose denial was told lately */
 
 #define BOUND_BLOB     256  /* bytes; the longest of the protocol is 178 */

@@ -213,6 +213,11 @@ static int method_list_streams(sd_bus_message *m, void *userdata, sd_bus_error *
 	return reply_list(m, userdata, error, list_streams);
 }
 
+static int method_list_denials(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	return reply_list(m, userdata, error, bus_mode_denials);
+}
+
 /* ---- agents ------------------------------------------------------------------------------------ */
 
 static bool in_group(const struct bus_caller *caller, gid_t gid)
@@ -460,6 +465,8 @@ static const sd_bus_vtable manager_vtable[] = {
 	NO_ARGS("ListDevices", ("a(oa{sv})", devices), method_list_devices),
 	NO_ARGS("ListPeers", ("a(oa{sv})", peers), method_list_peers),
 	NO_ARGS("ListStreams", ("aa{sv}", streams), method_list_streams),
+	NO_ARGS("ListDenials", ("aa{sv}", denials), method_list_denials),
+	NO_RESULT("SetMode", ("s", mode), bus_mode_set),
 	NO_RESULT("RegisterAgent", ("o", object, "a{sv}", options), method_register_agent),
 	NO_RESULT("UnregisterAgent", ("o", object), method_unregister_agent),
 	NO_RESULT("Block", ("u", kinds), method_block),

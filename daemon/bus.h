@@ -9,6 +9,7 @@
 #include "approval.h"
 #include "call.h"
 #include "capture.h"
+#include "denial.h"
 #include "dict.h"
 #include "gate.h"
 #include "listener.h"
@@ -48,6 +49,8 @@ struct bus_contact {
  * @senders: a ring
  * @contact: what the find function of Peer objects found for the current message
  * @confirms: changes that wait for the user's confirmation
+ * @permissive: what the administrator decided; the gate may be otherwise
+ * @mode_changes: changes of it that wait for an authorisation
  */
 struct service {
 	sd_bus *bus;
@@ -63,6 +66,10 @@ struct service {
 	unsigned int next_sender;
 	struct bus_contact contact;
 	LIST_HEAD(, confirm) confirms;
+	struct denials denials;
+	bool permissive;
+	LIST_HEAD(, mode_change) mode_changes;
+	unsigned int n_mode_changes;
 };
 
 /**
@@ -91,6 +98,13 @@ int bus_not_found(sd_bus_error *error);
 /* A property getter's work: the value of the entry named property. */
 int bus_get(sd_bus_message *reply, const char *property, const struct dict_entry *entries,
 	    size_t n);
+
+/* ---- bus-mode.c */
+
+int bus_mode_set(sd_bus_message *m, void *userdata, sd_bus_error *error);
+/* What bus-manager.c's list functions do; root sees everybody's. */
+int bus_mode_denials(struct service *service, uid_t uid, sd_bus_message *reply);
+void bus_mode_deinit(struct service *service);
 
 /* ---- bus-event.c: to the user's subscribers and agents, each alone */
 

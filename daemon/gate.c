@@ -534,7 +534,28 @@ enum gate_mode gate_mode(const struct gate *gate)
 	return gate->mode;
 }
 
-/* ---- commands ---------------------------------------------------------------------------------- */
+/* ---- commands ----------------------------------------------------------------------------------- */
+
+int gate_set_mode(struct gate *gate, bool permissive)
+{
+	uint8_t wanted = permissive ? CALLGATE_MODE_PERMISSIVE : CALLGATE_MODE_ENFORCING;
+	uint8_t got = UINT8_MAX;
+	struct nl_msg *msg;
+	int r;
+
+	if (gate->sock == NULL)
+		return -ENODEV;
+	msg = message(gate, CALLGATE_CMD_MODE, NLM_F_ACK);
+	msg = whole(msg, msg == NULL || nla_put_u8(msg, CALLGATE_A_MODE, wanted));
+	r = check_lost(gate, command(gate, msg, take_mode, &got), false);
+	if (r < 0)
+		return r;
+	if (got != wanted)
+		return -EIO;
+	gate->mode = permissive ? GATE_PERMISSIVE : GATE_PRESENT;
+	gate->hooks->changed(gate->userdata);
+	return 0;
+}
 
 static void take_who(struct gate *gate, struct nlattr **attrs, void *ret)
 {

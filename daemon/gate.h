@@ -57,6 +57,8 @@ void gate_look(struct gate *gate);
 enum gate_mode gate_mode(const struct gate *gate);
 
 /* All: -ENODEV without a gate. */
+/* gate_mode() is what the kernel answered, also where that is not what was asked. */
+int gate_set_mode(struct gate *gate, bool permissive);
 int gate_identify(struct gate *gate, pid_t pid, struct process_facts *ret_facts);
 int gate_grant(struct gate *gate, const struct gate_grant *grant);
 int gate_revoke(struct gate *gate, uint64_t session);

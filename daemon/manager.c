@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 
 #include "bus.h"
+#include "mode.h"
 #include "util/macro.h"
 #include "util/text.h"
 
@@ -141,6 +143,23 @@ static const struct call_hooks call_hooks = {
 
 /* ---- from the gate ----------------------------------------------------------------------------- */
 
+/* The module loads enforcing; the administrator may have decided otherwise. */
+static void apply_mode(struct service *service)
+{
+	int r;
+
+	if (!service->permissive || gate_mode(service->gate) != GATE_PRESENT)
+		return;
+	r = gate_set_mode(service->gate, true);
+	if (r < 0)
+		fprintf(stderr, SD_ERR "The gate did not become permissive: %s; it enforces.\n",
+			strerror(-r));
+	else
+		fprintf(stderr, SD_NOTICE
+			"The gate is permissive: captures outside calls are reported, not denied. "
+			"'callgatectl enforce' shows them and ends that.\n");
+}
+
 static void on_gate_changed(void *userdata)
 {
 	struct manager *manager = userdata;
@@ -148,8 +167,10 @@ static void on_gate_changed(void *userdata)
 
 	if (gate_mode(service->gate) == GATE_ABSENT)
 		captures_clear(&service->captures);
-	if (manager->started)
-		calls_refresh(&service->calls);
+	if (!manager->started)
+		return;
+	apply_mode(service);
+	calls_refresh(&service->calls);
 }
 
 static void on_forget(void *userdata)
@@ -183,6 +204,7 @@ static void on_denied(void *userdata, const struct capture *attempt)
 	struct service *service = &manager->service;
 	const struct capture_device *device = captures_device(&service->captures, attempt->device);
 	char exe[PROCESS_EXE_MAX + 1], name[CAPTURE_NAME_MAX + 1], message[PROCESS_EXE_MAX + 256];
+	bool permissive = gate_mode(service->gate) == GATE_PERMISSIVE;
 	const struct dict_entry details[] = {
 		DICT_TEXT("Executable", exe),
 		DICT_U32("Pid", (uint32_t)attempt->who.pid),
@@ -191,6 +213,7 @@ static void on_denied(void *userdata, const struct capture *attempt)
 	};
 
 	bus_send_denied(service, attempt);
+	denial_note(&service->denials, attempt, (uint64_t)time(NULL));
 	if (calls_by_image(&service->calls, &attempt->who) != NULL ||
 	    agent_of(&service->approvals, attempt->who.uid) == NULL)
 		return;
@@ -200,8 +223,10 @@ static void on_denied(void *userdata, const struct capture *attempt)
 	text_show(name, sizeof(name), device != NULL ? device->name : "");
 	snprintf(
 		message, sizeof(message),
-		"%s (process %d) tried to use the %s%s%s outside a call and was denied. If that was you, make a call "
-		"with it: callgatectl call.",
+		permissive
+			? "%s (process %d) uses the %s%s%s outside a call. It will be denied once Callgate enforces."
+			: "%s (process %d) tried to use the %s%s%s outside a call and was denied. If that was you, make a "
+			  "call with it: callgatectl call.",
 		exe, attempt->who.pid, policy_kinds_name(attempt->kinds),
 		name[0] != '\0' ? " " : "", name);
 	approval_notify(&service->approvals, attempt->who.uid, "denied", message, details,
@@ -324,6 +349,7 @@ int manager_new(struct manager **ret_manager, sd_event *event, const struct poli
 			"Make the group and restart.\n",
 			policy->agent_group);
 	LIST_INIT(&service->confirms);
+	LIST_INIT(&service->mode_changes);
 	captures_init(&service->captures);
 	r = gate_new(&service->gate, event, &gate_hooks, manager);
 	if (r < 0) {
@@ -415,6 +441,8 @@ int manager_start(struct manager *manager, const char *state_dir)
 	calls->users = &service->users;
 	calls->scopes = manager->scopes;
 	manager->started = true;
+	service->permissive = mode_load(service->users.dir_fd);
+	apply_mode(service);
 	return take_name(service);
 }
 
@@ -437,6 +465,7 @@ struct manager *manager_free(struct manager *manager)
 		manager_stop(manager);
 		while (!LIST_EMPTY(&service->confirms))
 			confirm_free(LIST_FIRST(&service->confirms));
+		bus_mode_deinit(service);
 		calls_deinit(&service->calls);
 		listeners_deinit(&service->listeners);
 		approvals_deinit(&service->approvals);

@@ -28,6 +28,7 @@ enum {
 	TAKES_RECEIVE = 1 << 5,
 	TAKES_TTY = 1 << 6,
 	TAKES_KEY = 1 << 7, /* what seal and unseal take */
+	TAKES_YES = 1 << 8,
 };
 
 struct verb {
@@ -67,6 +68,15 @@ static const struct verb verbs[] = {
 	{ "end", "SESSION | --all", "end a call", 0, 1, TAKES_JSON | TAKES_ALL, verb_end,
 	  "SESSION is what `sessions` shows in its first column, or the whole object path.\n"
 	  "      --all         every call of yours\n" },
+	{ "enforce", "[--yes]", "deny capture outside calls from now on", 0, 0,
+	  TAKES_JSON | TAKES_YES, verb_enforce,
+	  "Shows which programs captured outside a call since the daemon started, asks, and makes the gate enforce, now\n"
+	  "and after each start. For root, and whoever polkit authorises.\n"
+	  "      --yes         do not ask\n" },
+	{ "permissive", "", "only report capture outside calls", 0, 0, TAKES_JSON, verb_permissive,
+	  "Makes the gate report what it would deny, and deny nothing, now and after each start. For root, and whoever\n"
+	  "polkit authorises. Where the daemon does not run, start the machine with callgate.permissive=1 on the\n"
+	  "kernel's command line.\n" },
 	{ "monitor", "", "print events as they come", 0, 0, TAKES_JSON, verb_monitor,
 	  "Prints calls, captures that start and stop, and denials, until interrupted.\n" },
 	{ "agent", "", "answer questions on this terminal", 0, 0, TAKES_TTY, verb_agent,
@@ -200,7 +210,7 @@ static void help_all(FILE *out)
 	      "Shows and steers Callgate, which keeps cameras and microphones shut outside approved calls.\n\n",
 	      out);
 	for (int i = 0; i < n_verbs; i++)
-		fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
+		fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
 	fputs("\n      --json     for programs (all verbs but agent, seal, unseal)\n"
 	      "      --help     this text, or with a verb that verb's\n"
 	      "      --version  the version of Callgate\n\n"
@@ -238,6 +248,7 @@ enum {
 	OPT_DIRECTION,
 	OPT_KIND,
 	OPT_STREAM,
+	OPT_YES,
 };
 
 static const struct option options[] = {
@@ -255,6 +266,7 @@ static const struct option options[] = {
 	{ "direction", required_argument, NULL, OPT_DIRECTION },
 	{ "kind", required_argument, NULL, OPT_KIND },
 	{ "stream", no_argument, NULL, OPT_STREAM },
+	{ "yes", no_argument, NULL, OPT_YES },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -266,6 +278,8 @@ static unsigned option_flag(int option)
 		return TAKES_JSON;
 	case OPT_ALL:
 		return TAKES_ALL;
+	case OPT_YES:
+		return TAKES_YES;
 	case OPT_CAMERA:
 	case OPT_MICROPHONE:
 		return TAKES_KINDS;
@@ -337,6 +351,9 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 			break;
 		case OPT_ALL:
 			request.all = true;
+			break;
+		case OPT_YES:
+			request.yes = true;
 			break;
 		case OPT_CAMERA:
 			request.kinds |= KIND_CAMERA;

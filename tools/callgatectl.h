@@ -24,7 +24,7 @@ enum ctl_exit {
  * @command: what stands after "--"; NULL where there is none
  */
 struct ctl_request {
-	bool json, all, send, receive, stream;
+	bool json, all, yes, send, receive, stream;
 	unsigned kinds;
 	const char *via, *as, *tty;
 	const char *key, *key_fd, *direction, *kind;
@@ -41,6 +41,8 @@ int verb_peers(const struct ctl_request *request);
 int verb_block(const struct ctl_request *request);
 int verb_unblock(const struct ctl_request *request);
 int verb_end(const struct ctl_request *request);
+int verb_enforce(const struct ctl_request *request);
+int verb_permissive(const struct ctl_request *request);
 int verb_monitor(const struct ctl_request *request);
 int verb_agent(const struct ctl_request *request);
 int verb_call(const struct ctl_request *request);

@@ -249,6 +249,18 @@ int gate_revoke(struct gate *gate, uint64_t session)
 	return ask(gate, answer, question);
 }
 
+int gate_set_mode(struct gate *gate, bool permissive)
+{
+	char answer[LINE_MAX_LEN];
+	int r = ask(gate, answer, permissive ? "mode permissive" : "mode enforcing");
+
+	if (r < 0)
+		return r;
+	gate->mode = permissive ? GATE_PERMISSIVE : GATE_PRESENT;
+	gate->hooks->changed(gate->userdata);
+	return 0;
+}
+
 int gate_verdict(struct gate *gate, uint64_t request, bool allow)
 {
 	char question[64], answer[LINE_MAX_LEN];

@@ -18,6 +18,8 @@ import dbus.mainloop.glib
 from gi.repository import GLib
 
 NAME = "org.callgate1"
+# What a test answers itself, as an agent or as polkit.
+SERVED = (NAME + ".Agent", "org.freedesktop.PolicyKit1.Authority")
 asked = {}
 children = {}
 
@@ -126,7 +128,7 @@ def on_message(connection, message):
                 destination=message.get_destination(),
                 arguments=[plain(a) for a in message.get_args_list(byte_arrays=True)])
         return dbus.lowlevel.HANDLER_RESULT_NOT_YET_HANDLED
-    if isinstance(message, dbus.lowlevel.MethodCallMessage) and message.get_interface() == NAME + ".Agent":
+    if isinstance(message, dbus.lowlevel.MethodCallMessage) and message.get_interface() in SERVED:
         asked[message.get_serial()] = message
         out(event=message.get_member(), serial=message.get_serial(), sender=message.get_sender(),
             arguments=[plain(a) for a in message.get_args_list()])

@@ -193,6 +193,9 @@ class Gate:
         now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         if words[0] == "bind":
             return "ok " + self.mode
+        if words[0] == "mode":
+            self.mode = words[1]
+            return "ok"
         if words[0] == "identify":
             pid = int(words[1])
             image = image_of(pid)

@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""From reporting to enforcing and back: who may, what is kept, and what is told of it."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
+from rig import *  # noqa: E402,F403
+
+POLKIT = "org.freedesktop.PolicyKit1"
+BUS = "org.freedesktop.DBus"
+
+if os.geteuid() != 0:
+    plan_skip("needs root, to act as several users")
+
+place = Place()
+bus = Bus(place, "bus")
+gate = Gate(place, "gate")
+daemon = Daemon(place, bus, "alice", gate)
+root, user, stranger = Actor(bus, 0), Actor(bus, ALICE), Actor(bus, MALLORY)
+
+
+def shown():
+    return user.get(ROOT_PATH, MANAGER, "Gate")
+
+
+def change(actor, mode):
+    return actor.refusal(ROOT_PATH, MANAGER, "SetMode", "s", mode)
+
+
+ok(shown() == "present" and gate.mode == "enforcing", "without a decision the gate enforces")
+ok(change(user, "permissive") == "NotAllowed" and gate.mode == "enforcing", "a user may not change it, without polkit")
+ok(change(root, "off") == "BadArgument" and gate.mode == "enforcing", "there are two modes")
+ok(change(root, "permissive") == "allowed" and gate.mode == "permissive" and shown() == "permissive",
+   "root makes it permissive")
+
+# ---- what would be denied
+gate.event("device 7 2 video0 Test camera")
+pid = user.spawn()
+other = stranger.spawn("cat")
+for _ in range(2):
+    gate.event("denied 0 " + gate.capture(pid, 7, 2, count=3))
+gate.event("denied 0 " + gate.capture(other, 7, 1))
+listed = wait_for(lambda: len(root.manager("ListDenials")) == 2 and root.manager("ListDenials"))
+mine = [entry for entry in listed or () if entry["Uid"] == ALICE]
+ok(mine and mine[0]["Executable"].endswith("sleep") and mine[0]["Kinds"] == 2 and mine[0]["Count"] == 6 and
+   mine[0]["Last"] > 0, "root sees each program, what it wanted and how often", listed)
+ok([entry["Uid"] for entry in user.manager("ListDenials")] == [ALICE], "a user sees the own ones only")
+
+# ---- kept
+daemon.end()
+gate.mode = "enforcing"
+daemon.start()
+ok(wait_for(lambda: gate.mode == "permissive") and shown() == "permissive", "the decision outlives a restart")
+ok(change(root, "enforcing") == "allowed" and gate.mode == "enforcing" and shown() == "present", "root enforces again")
+daemon.end()
+daemon.start()
+ok(gate.mode == "enforcing", "and that outlives a restart, too")
+daemon.end()
+gate.mode = "permissive"
+daemon.start()
+ok(shown() == "permissive" and gate.mode == "permissive", "a module that was loaded permissive is left so")
+change(root, "enforcing")
+daemon.end()
+with open(daemon.state + "/mode", "w", encoding="ascii") as file:
+    file.write("perhaps\n")
+daemon.start()
+ok(gate.mode == "enforcing" and "holds neither" in daemon.log(), "a decision that cannot be read means enforcing")
+
+# ---- polkit
+polkit = Actor(bus, 0)
+polkit.call("/org/freedesktop/DBus", BUS, "RequestName", "su", POLKIT, 4, to=BUS)
+for allowed, result in ((False, "NotAllowed"), (True, "allowed")):
+    serial = user.start_call(ROOT_PATH, MANAGER, "SetMode", "s", "permissive")
+    question = polkit.wait("CheckAuthorization")
+    subject, action = question["arguments"][:2]
+    polkit.reply(question, "(bba{ss})", (allowed, False, {}))
+    try:
+        user.answer_to(serial)
+        got = "allowed"
+    except Failed as error:
+        got = error.name
+    ok(got == result and (gate.mode == "permissive") == allowed and action == "org.callgate1.set-mode" and
+       subject == ["system-bus-name", {"name": user.name}], f"polkit's {'yes' if allowed else 'no'} is heard",
+       (got, question))
+change(root, "enforcing")
+users = [Actor(bus, ALICE) for _ in range(4)]
+serials = [one.start_call(ROOT_PATH, MANAGER, "SetMode", "s", "permissive") for one in users]
+asked = [polkit.wait("CheckAuthorization") for _ in serials]
+ok(all(asked) and change(stranger, "permissive") == "Limit", "no more than four wait for it")
+polkit.stop()
+answers = []
+for one, serial in zip(users, serials):
+    try:
+        answers.append(one.answer_to(serial))
+    except Failed as error:
+        answers.append(error.name)
+ok(answers == 4 * ["NotAllowed"] and gate.mode == "enforcing", "polkit that dies says no", answers)
+ok(daemon.end() == 0, "the daemon ends well", daemon.log())
+finish()
