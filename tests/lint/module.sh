@@ -18,7 +18,7 @@ for k in 6.1. 6.12. 7.; do
 	fi
 	sparse=()
 	if [ "$k" = 6.1. ] && command -v sparse >/dev/null; then
-		sparse=(C=2 CF='-Wsparse-error -Wcontext -Wcast-from-as -Wshadow -Wtypesign -Wdecl -Wptr-subtraction-blows')
+		sparse=(C=2 CF='-Wsparse-error -Wcontext -Wcast-from-as -Wtypesign -Wdecl -Wptr-subtraction-blows')
 	fi
 	if out=$(env -u MAKEFLAGS -u MAKELEVEL tests/build-module "$(tests/release --kdir "$release")" "$build/lint/$release" \
 		-j2 W=1 KCFLAGS=-Werror "${sparse[@]}" 2>&1); then
