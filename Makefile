@@ -176,7 +176,7 @@ $(BUILD)/asan/libcallgate.a: $(call asan,$(lib_src) $(filter-out tools/callgatec
 $(BUILD)/callgated: $(call obj,daemon/main.c) $(BUILD)/libcallgate.a
 $(BUILD)/callgatectl: $(call obj,$(ctl_src) $(shared_src)) $(BUILD)/libcallgate.a
 # It runs setgid: only what it needs.
-$(BUILD)/callgate-agent-tty: $(call obj,$(agent_src) tools/client.c tools/plain.c daemon/util/text.c)
+$(BUILD)/callgate-agent-tty: $(call obj,$(agent_src) tools/agent.c tools/client.c tools/plain.c daemon/util/text.c)
 $(BUILD)/callgated $(BUILD)/callgatectl $(BUILD)/callgate-agent-tty:
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(hardened_ld) -o $@ $^ $(PKG_LIBS)
