@@ -47,11 +47,13 @@ daemon_src := $(wildcard daemon/*.c daemon/util/*.c)
 lib_src := $(filter-out daemon/main.c,$(daemon_src))
 ctl_src := $(wildcard tools/callgatectl*.c)
 agent_src := $(wildcard tools/callgate-agent-tty*.c)
-tool_src := $(wildcard tools/*.c)
+presence_src := tools/callgate-presence.c
+tool_src := $(filter-out $(presence_src),$(wildcard tools/*.c))
 shared_src := $(filter-out $(ctl_src) $(agent_src),$(tool_src))
 unit_src := $(wildcard tests/unit/test-*.c)
 kself_src := $(wildcard tests/kselftest/*_test.c)
 bus_src := $(wildcard tests/bus/*.c)
+locales := $(patsubst po/%.po,$(BUILD)/locale/%/LC_MESSAGES/callgate.mo,$(wildcard po/*.po))
 kmod_src := $(wildcard kmod/*.[ch] kmod/*/*.[ch])
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -60,12 +62,14 @@ asan = $(patsubst %.c,$(BUILD)/asan/%.o,$(1))
 unit_bin := $(patsubst %.c,$(BUILD)/asan/%,$(unit_src))
 kself_bin := $(patsubst %.c,$(BUILD)/%,$(kself_src))
 bus_bin := $(patsubst %.c,$(BUILD)/%,$(bus_src))
-tools_bin := $(if $(ctl_src),$(BUILD)/callgatectl) $(if $(agent_src),$(BUILD)/callgate-agent-tty)
+broker_src := $(addprefix tools/callgate-agent/,callgate-agent.c hand.c display.c)
+window_src := $(wildcard tools/callgate-agent/prompt-*.c)
+tools_bin := $(addprefix $(BUILD)/,callgatectl callgate-agent-tty callgate-agent callgate-prompt callgate-presence)
 daemon_bin := $(if $(wildcard daemon/main.c),$(BUILD)/callgated)
 
 # ---- what a person asks for ------------------------------------------------------------------------------------
 
-.PHONY: all module daemon tools tests demo check check-unit check-kernel check-bus check-vm check-debug \
+.PHONY: all module daemon tools tests demo check check-unit check-kernel check-bus check-desktop check-vm check-debug \
 	check-kernels debug-kernel lint clean help setup install check-build
 
 all: module daemon tools ## build the module, the daemon and the tools (default)
@@ -76,7 +80,7 @@ module: ## build callgate.ko for KERNEL=<version or its beginning>
 
 daemon: $(daemon_bin) ## build callgated
 
-tools: $(tools_bin) ## build callgatectl and callgate-agent-tty
+tools: $(tools_bin) $(locales) ## build callgatectl and the agents
 
 tests: $(unit_bin) $(kself_bin) $(bus_bin) ## build the test programs
 
@@ -102,6 +106,7 @@ help: ## list the targets
 vm := tests/vm/run --kernel '$(RELEASE)'
 lint_cmds := $(wildcard tests/lint/*.sh tests/lint/*.py)
 unit_cmds := tests/run_test $(unit_bin) $(wildcard tests/model/run)
+desktop_cmds := $(wildcard tests/desktop/*_test.py)
 bus_cmds := $(or $(wildcard tests/bus/run-all),$(wildcard tests/bus/*.py) $(bus_bin)) $(wildcard tests/tools/*_test.py)
 # What a test needs of its machine: vm_<name> in tests/kselftest/rules.mk.
 kernel_cmds = $(foreach t,$(kself_bin),"$(vm) $(vm_$(notdir $(t))) -- /callgate/$(t)")
@@ -109,7 +114,7 @@ kernel_cmds = $(foreach t,$(kself_bin),"$(vm) $(vm_$(notdir $(t))) -- /callgate/
 newer_bin = $(filter-out %/request_test %/grant_test,$(kself_bin))
 newer_cmds = $(if $(newer),$(foreach t,$(newer_bin),"tests/vm/run --kernel '$(newer)' $(vm_$(notdir $(t))) -- \
 	/callgate/$(t)"),$(if $(KERNEL),,"tests/skip no package source has a kernel $(NEWER)x for the kernel tests"))
-vm_cmds := $(wildcard tests/vm/*_test) $(if $(wildcard tests/vm/demo.sh),"tests/vm/demo.sh --tap --kernel '$(RELEASE)'")
+vm_cmds := $(wildcard tests/vm/*_test tests/desktop/presence_test) $(if $(wildcard tests/vm/demo.sh),"tests/vm/demo.sh --tap --kernel '$(RELEASE)'")
 
 check-build: all tests
 	$(Q)$(MAKE) module
@@ -120,6 +125,9 @@ check-unit: $(unit_bin) ## unit tests with ASan and UBSan, the model of a call
 
 check-bus: daemon tools $(bus_bin) ## the daemon and the tools on a private bus
 	$(Q)tests/run $(bus_cmds)
+
+check-desktop: tools ## the window of questions, on a display of its own
+	$(Q)tests/run $(desktop_cmds)
 
 check-kernel: module $(kself_bin) ## the module, one boot for each program
 	$(Q)tests/run $(kernel_cmds)
@@ -151,7 +159,7 @@ check: setup ## install, build, run every test
 
 .PHONY: check-all
 check-all: check-build
-	$(Q)tests/run --jobs 2 $(lint_cmds) $(unit_cmds) $(sim_cmds) $(bus_cmds) \
+	$(Q)tests/run --jobs 2 $(lint_cmds) $(unit_cmds) $(sim_cmds) $(bus_cmds) $(desktop_cmds) \
 		--alone $(fuzz_cmds) $(kernel_cmds) $(newer_cmds) $(vm_cmds)
 
 # ---- rules -----------------------------------------------------------------------------------------------------
@@ -177,9 +185,21 @@ $(BUILD)/callgated: $(call obj,daemon/main.c) $(BUILD)/libcallgate.a
 $(BUILD)/callgatectl: $(call obj,$(ctl_src) $(shared_src)) $(BUILD)/libcallgate.a
 # It runs setgid: only what it needs.
 $(BUILD)/callgate-agent-tty: $(call obj,$(agent_src) tools/agent.c tools/client.c tools/plain.c daemon/util/text.c)
-$(BUILD)/callgated $(BUILD)/callgatectl $(BUILD)/callgate-agent-tty:
+$(BUILD)/callgate-agent: $(call obj,$(broker_src) tools/agent.c tools/client.c tools/plain.c daemon/util/text.c)
+$(BUILD)/callgate-presence: $(call obj,$(presence_src))
+$(BUILD)/callgated $(BUILD)/callgatectl $(BUILD)/callgate-agent-tty $(BUILD)/callgate-agent $(BUILD)/callgate-presence:
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(hardened_ld) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/locale/%/LC_MESSAGES/callgate.mo: po/%.po
+	$(call say,MSGFMT,$@)
+	$(Q)mkdir -p $(@D) && msgfmt -c -o $@ $<
+
+# Only the window knows GTK.
+$(call obj,$(window_src)): CPPFLAGS += $(shell pkg-config --cflags gtk4 libadwaita-1 2>/dev/null)
+$(BUILD)/callgate-prompt: $(call obj,$(window_src))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(hardened_ld) -o $@ $^ $(shell pkg-config --libs gtk4 libadwaita-1)
 
 $(call asan,$(unit_src)): CPPFLAGS += -Ikmod -Itests/unit
 $(unit_bin): %: %.o $(BUILD)/asan/libcallgate.a
@@ -198,5 +218,6 @@ $(bus_bin): %: %.o $(BUILD)/libcallgate.a
 .SECONDARY:
 
 -include $(wildcard tests/*/rules.mk)
--include $(patsubst %.o,%.d,$(call obj,$(daemon_src) $(tool_src) $(kself_src) $(bus_src)) \
+-include $(patsubst %.o,%.d,$(call obj,$(daemon_src) $(tool_src) $(presence_src) $(broker_src) $(window_src) \
+	$(kself_src) $(bus_src)) \
 	$(call asan,$(unit_src) $(lib_src) $(tool_src)))

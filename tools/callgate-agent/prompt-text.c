@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What the window of callgate-prompt says: one column of facts and the buttons
+ * below it. Called by prompt-window.c, once.
+ *
+ * Security: what others chose (names, paths, labels) stands as plain text in
+ * rows of its own, each under a heading of ours, between isolating marks, so that
+ * it can neither imitate a heading nor turn the text around it. What a program
+ * only claims is said to be a claim beside it.
+ */
+#include "prompt-window.h"
+
+#include "question.h"
+
+#include <glib/gi18n.h>
+#include <string.h>
+
+#define KIND_MICROPHONE 1
+#define KIND_CAMERA	2
+#define KIND_BOTH	3
+
+#define VALUE_CHARS   40
+#define COLUMN_PIXELS 420
+
+static const char *text_of(GHashTable *facts, const char *name)
+{
+	const char *text = g_hash_table_lookup(facts, name);
+
+	return text ? text : "";
+}
+
+static bool flag_of(GHashTable *facts, const char *name)
+{
+	return strcmp(text_of(facts, name), "1") == 0;
+}
+
+static unsigned kinds_of(GHashTable *facts)
+{
+	return (unsigned)g_ascii_strtoull(text_of(facts, "Kinds"), NULL, 10) & KIND_BOTH;
+}
+
+static GtkWidget *label_new(const char *text, const char *css_class)
+{
+	GtkWidget *widget = gtk_label_new(text);
+	GtkLabel *label = GTK_LABEL(widget);
+
+	gtk_label_set_wrap(label, TRUE);
+	gtk_label_set_wrap_mode(label, PANGO_WRAP_WORD_CHAR);
+	gtk_label_set_max_width_chars(label, VALUE_CHARS);
+	gtk_label_set_xalign(label, 0);
+	if (css_class)
+		gtk_widget_add_css_class(widget, css_class);
+	return widget;
+}
+
+/* A heading of ours, a value of anybody's, and what is to be said of it. */
+static void add_remarked(GtkBox *box, const char *heading, const char *value, const char *remark,
+			 const char *css_class)
+{
+	GtkWidget *row = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0), *what, *widget;
+	g_autofree char *isolated = g_strdup_printf("\u2068%s\u2069", value);
+
+	what = label_new(heading, "dim-label");
+	gtk_widget_add_css_class(what, "caption-heading");
+	widget = label_new(isolated, NULL);
+	gtk_accessible_update_relation(GTK_ACCESSIBLE(widget), GTK_ACCESSIBLE_RELATION_LABELLED_BY,
+				       what, widget, NULL, -1);
+	gtk_box_append(GTK_BOX(row), what);
+	gtk_box_append(GTK_BOX(row), widget);
+	if (remark) {
+		widget = label_new(remark, "caption");
+		gtk_widget_add_css_class(widget, css_class);
+		gtk_box_append(GTK_BOX(row), widget);
+	}
+	gtk_box_append(box, row);
+}
+
+static void add_fact(GtkBox *box, const char *heading, const char *value, const char *remark)
+{
+	add_remarked(box, heading, value, remark, "warning");
+}
+
+static GtkBox *column_new(GtkWindow *gtk, const char *icon, const char *title)
+{
+	GtkWidget *column = gtk_box_new(GTK_ORIENTATION_VERTICAL, 12), *head, *widget;
+
+	gtk_widget_set_size_request(column, COLUMN_PIXELS, -1);
+	gtk_widget_set_margin_top(column, 18);
+	gtk_widget_set_margin_bottom(column, 18);
+	gtk_widget_set_margin_start(column, 24);
+	gtk_widget_set_margin_end(column, 24);
+	head = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 12);
+	widget = gtk_image_new_from_icon_name(icon);
+	gtk_image_set_pixel_size(GTK_IMAGE(widget), 32);
+	gtk_accessible_update_state(GTK_ACCESSIBLE(widget), GTK_ACCESSIBLE_STATE_HIDDEN, TRUE, -1);
+	gtk_box_append(GTK_BOX(head), widget);
+	gtk_box_append(GTK_BOX(head), label_new(title, "title-2"));
+	gtk_box_append(GTK_BOX(column), head);
+	gtk_window_set_child(gtk, column);
+	return GTK_BOX(column);
+}
+
+static GtkBox *buttons_new(GtkBox *column)
+{
+	GtkWidget *box = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 12);
+
+	gtk_widget_set_halign(box, GTK_ALIGN_END);
+	gtk_widget_set_margin_top(box, 6);
+	gtk_box_append(column, box);
+	return GTK_BOX(box);
+}
+
+/* A contact, and what is known of its key. */
+static void add_contact(GtkBox *box, const char *heading, GHashTable *facts)
+{
+	const char *authentication = text_of(facts, "PeerAuthentication");
+	const char *contact = text_of(facts, "Contact");
+
+	if (strcmp(authentication, "verified") == 0)
+		add_remarked(box, heading, contact,
+			     _("Their key is known, and you compared the numbers."), "success");
+	else if (strcmp(authentication, "pinned") == 0)
+		add_fact(box, heading, contact,
+			 _("Their key is known, but you never compared the numbers."));
+	else
+		add_fact(box, heading, contact, _("New: no key of theirs is known yet."));
+}
+
+static const char *name_kinds(unsigned kinds)
+{
+	switch (kinds) {
+	case KIND_MICROPHONE:
+		return _("Microphone");
+	case KIND_CAMERA:
+		return _("Camera");
+	case KIND_BOTH:
+		return _("Camera and microphone");
+	}
+	return _("Nothing: to listen and watch only");
+}
+
+static void add_kinds(struct window *window, GtkBox *column, unsigned kinds)
+{
+	GtkWidget *both, *narrow;
+
+	if (kinds != KIND_BOTH) {
+		add_fact(column, _("May capture with"), name_kinds(kinds), NULL);
+		return;
+	}
+	gtk_box_append(column, label_new(_("May capture with"), "dim-label"));
+	both = gtk_check_button_new_with_mnemonic(_("_Camera and microphone"));
+	narrow = gtk_check_button_new_with_mnemonic(_("_Microphone only"));
+	gtk_check_button_set_group(GTK_CHECK_BUTTON(narrow), GTK_CHECK_BUTTON(both));
+	gtk_check_button_set_active(GTK_CHECK_BUTTON(both), TRUE);
+	gtk_box_append(column, both);
+	gtk_box_append(column, narrow);
+	window_narrow(window, GTK_CHECK_BUTTON(narrow));
+}
+
+static void fill_approve(struct window *window, GtkWindow *gtk, GHashTable *facts)
+{
+	bool incoming = flag_of(facts, "Incoming"), claimed = flag_of(facts, "ContactClaimed");
+	unsigned kinds = kinds_of(facts);
+	GtkBox *column, *buttons;
+
+	column = column_new(gtk,
+			    kinds & KIND_CAMERA ? "camera-web-symbolic"
+						: "audio-input-microphone-symbolic",
+			    incoming ? _("A call comes in. Take it?")
+				     : _("A program wants to make a call. Allow it?"));
+	if (incoming && claimed)
+		add_fact(column, _("The app says that it is"), text_of(facts, "Contact"),
+			 _("Not proven: this is only the app’s word."));
+	else
+		add_contact(column, incoming ? _("From") : _("To"), facts);
+	add_fact(column, _("Through"), text_of(facts, "App"),
+		 flag_of(facts, "AppProven") ? NULL
+					     : _("Not proven: no gate identified this program."));
+	add_fact(column, _("What captures"), text_of(facts, "Subject"),
+		 flag_of(facts, "Traced")
+			 ? _("A debugger is attached to it and sees what it captures.")
+			 : NULL);
+	add_kinds(window, column, kinds);
+	buttons = buttons_new(column);
+	window_deny(window, buttons, _("_Deny"), "deny");
+	window_allow(window, buttons, _("_Allow for this call"), "allow", true);
+}
+
+static void fill_compare(struct window *window, GtkWindow *gtk, GHashTable *facts)
+{
+	bool claimed = flag_of(facts, "ContactClaimed");
+	GtkBox *column, *buttons;
+	GtkWidget *number;
+
+	column = column_new(gtk, "channel-secure-symbolic", _("Do you both see the same number?"));
+	number = gtk_label_new(text_of(facts, QUESTION_SUBJECT));
+	gtk_widget_add_css_class(number, "title-1");
+	gtk_widget_add_css_class(number, "numeric");
+	gtk_box_append(column, number);
+	add_contact(column, claimed ? _("The app says that it is") : _("With"), facts);
+	gtk_box_append(
+		column,
+		label_new(_("Read it to each other. If it is the same, nobody between your two "
+			    "machines has the keys of this call."),
+			  NULL));
+	gtk_box_append(
+		column,
+		label_new(_("The app carries the voices and could imitate one: make sure whom you "
+			    "hear, or compare another way."),
+			  NULL));
+	buttons = buttons_new(column);
+	window_deny(window, buttons, _("They _differ: end the call"), "differs");
+	window_allow(window, buttons, _("_Later: microphone only"), "unverified", false);
+	window_allow(window, buttons, _("They are the _same"), "matches", true);
+}
+
+static bool fill_confirm(struct window *window, GtkWindow *gtk, GHashTable *facts)
+{
+	const char *action = text_of(facts, QUESTION_SUBJECT);
+	GtkBox *column, *buttons;
+
+	if (strcmp(action, "unblock") == 0) {
+		column = column_new(gtk, "changes-allow-symbolic",
+				    _("A program wants to lift your block. Allow it?"));
+		add_fact(column, _("Unblocks"), name_kinds(kinds_of(facts)), NULL);
+	} else if (strcmp(action, "rename") == 0) {
+		column = column_new(gtk, "document-edit-symbolic",
+				    _("A program wants to rename somebody you know. Allow it?"));
+		add_fact(column, _("Now"), text_of(facts, "Name"), NULL);
+		add_fact(column, _("Then"), text_of(facts, "NewName"), NULL);
+	} else if (strcmp(action, "forget") == 0) {
+		column = column_new(gtk, "user-trash-symbolic",
+				    _("A program wants to forget somebody’s keys. Allow it?"));
+		add_fact(column, _("Forgets"), text_of(facts, "Name"), NULL);
+	} else if (strcmp(action, "verify") == 0) {
+		column = column_new(gtk, "channel-secure-symbolic",
+				    _("Did you compare this key with its owner yourself?"));
+		add_fact(column, _("Of"), text_of(facts, "Name"), NULL);
+		add_fact(column, _("Key"), text_of(facts, "Fingerprint"), NULL);
+	} else {
+		return false;
+	}
+	/* Each app has contacts of its own: the same name may be somebody else's in another. */
+	if (*text_of(facts, "App"))
+		add_fact(column, _("Among the contacts of"), text_of(facts, "App"), NULL);
+	buttons = buttons_new(column);
+	window_deny(window, buttons, _("_Deny"), "deny");
+	window_allow(window, buttons, _("_Allow"), "allow", true);
+	return true;
+}
+
+bool window_fill(struct window *window, GtkWindow *gtk, GHashTable *facts)
+{
+	const char *kind = text_of(facts, QUESTION_KIND);
+
+	if (strcmp(kind, "approve") == 0) {
+		fill_approve(window, gtk, facts);
+		return true;
+	}
+	if (strcmp(kind, "compare") == 0) {
+		fill_compare(window, gtk, facts);
+		return true;
+	}
+	return strcmp(kind, "confirm") == 0 && fill_confirm(window, gtk, facts);
+}

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * callgate-prompt: one question in one window. Started by callgate-agent with
+ * the question at standard input, its answer goes to standard output; it holds no
+ * right of its own. Must not decide: what an answer is worth is the broker's to say.
+ *
+ * Security: nothing can be allowed before the window has been on the screen for
+ * a second, nor in the second after it came back to the front. Return, Escape and
+ * closing say no. An answer names the press that gave it, which the broker holds
+ * against the hand that it saw; one that came without a press (by the
+ * accessibility bus, say) names none. Every word about identity is plain text,
+ * never markup, and isolated from the text around it.
+ */
+#include "prompt-window.h"
+
+#include "question.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gi18n.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ARM_MS 1000
+
+/**
+ * struct window - the window and its state
+ * @allowing: buttons that give something away; insensitive until armed
+ * @arm: the timer, or 0
+ * @press_by, @press_at: the press on one of them that is being followed; NULL: none
+ * @narrow: chosen: the microphone only
+ */
+struct window {
+	GtkWindow *gtk;
+	GtkWidget *deny;
+	GPtrArray *allowing;
+	guint arm;
+	const char *press_by;
+	guint32 press_at;
+	GtkCheckButton *narrow;
+	bool answered;
+};
+
+static void answer(struct window *window, const char *word)
+{
+	const char *by = window->press_by ? window->press_by : "nothing";
+
+	if (window->answered)
+		return;
+	window->answered = true;
+	if (printf("%s %s %u\n", word, by, window->press_at) < 0 || fflush(stdout) != 0)
+		g_warning("the answer could not be given");
+	gtk_window_destroy(window->gtk);
+}
+
+/* ---- arming ------------------------------------------------------------------------------------ */
+
+static void set_armed(struct window *window, bool armed)
+{
+	for (guint i = 0; i < window->allowing->len; i++)
+		gtk_widget_set_sensitive(g_ptr_array_index(window->allowing, i), armed);
+	window->press_by = NULL;
+}
+
+static gboolean on_arm(gpointer userdata)
+{
+	struct window *window = userdata;
+
+	window->arm = 0;
+	set_armed(window, true);
+	return G_SOURCE_REMOVE;
+}
+
+static void restart_arming(struct window *window, bool visible)
+{
+	g_clear_handle_id(&window->arm, g_source_remove);
+	set_armed(window, false);
+	if (visible)
+		window->arm = g_timeout_add(ARM_MS, on_arm, window);
+}
+
+static void on_map(GtkWidget *widget, gpointer userdata)
+{
+	restart_arming(userdata, true);
+}
+
+static void on_unmap(GtkWidget *widget, gpointer userdata)
+{
+	restart_arming(userdata, false);
+}
+
+static void on_active(GObject *object, GParamSpec *spec, gpointer userdata)
+{
+	restart_arming(userdata, gtk_widget_get_mapped(GTK_WIDGET(object)));
+}
+
+/* ---- answers ----------------------------------------------------------------------------------- */
+
+/* Sees the events of one allowing button before the button does. */
+static gboolean on_event(GtkEventController *controller, GdkEvent *event, gpointer userdata)
+{
+	struct window *window = userdata;
+
+	switch (gdk_event_get_event_type(event)) {
+	case GDK_BUTTON_PRESS:
+		window->press_by =
+			gdk_button_event_get_button(event) == GDK_BUTTON_PRIMARY ? "pointer" : NULL;
+		break;
+	case GDK_TOUCH_BEGIN:
+		window->press_by = "touch";
+		break;
+	case GDK_KEY_PRESS:
+		window->press_by = gdk_key_event_get_keyval(event) == GDK_KEY_space ? "key" : NULL;
+		break;
+	default:
+		return GDK_EVENT_PROPAGATE;
+	}
+	window->press_at = gdk_event_get_time(event);
+	return GDK_EVENT_PROPAGATE;
+}
+
+static void on_allow(GtkButton *button, gpointer userdata)
+{
+	struct window *window = userdata;
+	const char *word = g_object_get_data(G_OBJECT(button), "word");
+
+	if (window->narrow && gtk_check_button_get_active(window->narrow))
+		word = "allow-microphone";
+	answer(window, word);
+}
+
+static void on_deny(GtkButton *button, gpointer userdata)
+{
+	answer(userdata, g_object_get_data(G_OBJECT(button), "word"));
+}
+
+static gboolean on_close(GtkWindow *gtk, gpointer userdata)
+{
+	answer(userdata, "deny");
+	return TRUE;
+}
+
+static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
+		       GdkModifierType state, gpointer userdata)
+{
+	switch (key) {
+	case GDK_KEY_Return:
+	case GDK_KEY_KP_Enter:
+	case GDK_KEY_ISO_Enter:
+	case GDK_KEY_Escape:
+		answer(userdata, "deny");
+		return GDK_EVENT_STOP;
+	}
+	return GDK_EVENT_PROPAGATE;
+}
+
+/* ---- what the questions put into it ------------------------------------------------------------ */
+
+void window_allow(struct window *window, GtkBox *box, const char *label, const char *word,
+		  bool suggested)
+{
+	GtkWidget *button = gtk_button_new_with_mnemonic(label);
+	GtkEventController *events = gtk_event_controller_legacy_new();
+
+	gtk_event_controller_set_propagation_phase(events, GTK_PHASE_CAPTURE);
+	g_signal_connect(events, "event", G_CALLBACK(on_event), window);
+	gtk_widget_add_controller(button, events);
+	g_object_set_data(G_OBJECT(button), "word", (gpointer)word);
+	g_signal_connect(button, "clicked", G_CALLBACK(on_allow), window);
+	if (suggested)
+		gtk_widget_add_css_class(button, "suggested-action");
+	gtk_widget_set_sensitive(button, FALSE);
+	gtk_box_append(box, button);
+	g_ptr_array_add(window->allowing, button);
+}
+
+void window_deny(struct window *window, GtkBox *box, const char *label, const char *word)
+{
+	GtkWidget *button = gtk_button_new_with_mnemonic(label);
+
+	g_object_set_data(G_OBJECT(button), "word", (gpointer)word);
+	g_signal_connect(button, "clicked", G_CALLBACK(on_deny), window);
+	gtk_box_append(box, button);
+	window->deny = button;
+}
+
+void window_narrow(struct window *window, GtkCheckButton *button)
+{
+	window->narrow = button;
+}
+
+/* ---- beginning and end ------------------------------------------------------------------------- */
+
+static char *read_all(size_t *ret_length)
+{
+	g_autofree char *buffer = g_malloc(QUESTION_BYTES_MAX);
+	size_t length = 0;
+	ssize_t n;
+
+	while ((n = read(STDIN_FILENO, buffer + length, QUESTION_BYTES_MAX - length)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return NULL;
+		length += n;
+		if (length == QUESTION_BYTES_MAX)
+			return NULL;
+	}
+	if (length == 0 || buffer[length - 1] != '\0' || !g_utf8_validate(buffer, -1, NULL))
+		return NULL;
+	*ret_length = length;
+	return g_steal_pointer(&buffer);
+}
+
+/* Names to values; NULL for what is no question. */
+static GHashTable *read_question(void)
+{
+	g_autoptr(GHashTable)
+		facts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	g_autofree char *buffer = NULL;
+	size_t length = 0;
+
+	buffer = read_all(&length);
+	if (!buffer)
+		return NULL;
+	for (const char *p = buffer; p < buffer + length;) {
+		const char *name = p, *value = name + strlen(name) + 1;
+
+		if (value >= buffer + length || !g_utf8_validate(value, -1, NULL) ||
+		    g_hash_table_size(facts) >= QUESTION_PAIRS_MAX)
+			return NULL;
+		g_hash_table_replace(facts, g_strdup(name), g_strdup(value));
+		p = value + strlen(value) + 1;
+	}
+	return g_steal_pointer(&facts);
+}
+
+static const char contrast_css[] =
+	"window { background: #fff; color: #000; }"
+	".dim-label { opacity: 1; }"
+	".warning, .success { color: #000; font-weight: bold; }"
+	"button { border: 2px solid #000; background: #fff; color: #000; }"
+	"button.suggested-action { background: #000; color: #fff; }"
+	"button:disabled { border-style: dashed; }"
+	"radio { border: 2px solid #000; }"
+	"*:focus-visible { outline: 3px solid #00f; }";
+
+static void add_contrast(void)
+{
+	g_autoptr(GtkCssProvider) provider = gtk_css_provider_new();
+
+	gtk_css_provider_load_from_data(provider, contrast_css, -1);
+	gtk_style_context_add_provider_for_display(gdk_display_get_default(),
+						   GTK_STYLE_PROVIDER(provider),
+						   GTK_STYLE_PROVIDER_PRIORITY_APPLICATION);
+}
+
+/* Text in percent of its usual size, and the colours. What is not known changes nothing. */
+static void set_style(GHashTable *facts)
+{
+	const char *style = g_hash_table_lookup(facts, QUESTION_STYLE);
+	const char *scale = g_hash_table_lookup(facts, QUESTION_SCALE);
+	guint64 percent = scale ? g_ascii_strtoull(scale, NULL, 10) : 100;
+
+	if (percent >= 50 && percent <= 300)
+		g_object_set(gtk_settings_get_default(), "gtk-xft-dpi",
+			     (int)(96 * 1024 * percent / 100), NULL);
+	if (g_strcmp0(style, "contrast") == 0)
+		add_contrast();
+	adw_style_manager_set_color_scheme(adw_style_manager_get_default(),
+					   g_strcmp0(style, "dark") == 0
+						   ? ADW_COLOR_SCHEME_FORCE_DARK
+						   : ADW_COLOR_SCHEME_FORCE_LIGHT);
+}
+
+static void on_destroy(GtkWidget *widget, gpointer loop)
+{
+	g_main_loop_quit(loop);
+}
+
+static int run(GHashTable *facts)
+{
+	g_autoptr(GPtrArray) allowing = g_ptr_array_new();
+	struct window window = { .allowing = allowing };
+	g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
+	GtkEventController *keys = gtk_event_controller_key_new();
+
+	window.gtk = GTK_WINDOW(gtk_window_new());
+	gtk_window_set_title(window.gtk, _("Callgate"));
+	gtk_window_set_resizable(window.gtk, FALSE);
+	if (!window_fill(&window, window.gtk, facts)) {
+		fprintf(stderr, "callgate-prompt: this question is not known\n");
+		gtk_window_destroy(window.gtk);
+		return 2;
+	}
+	gtk_event_controller_set_propagation_phase(keys, GTK_PHASE_CAPTURE);
+	g_signal_connect(keys, "key-pressed", G_CALLBACK(on_key), &window);
+	gtk_widget_add_controller(GTK_WIDGET(window.gtk), keys);
+	g_signal_connect(window.gtk, "map", G_CALLBACK(on_map), &window);
+	g_signal_connect(window.gtk, "unmap", G_CALLBACK(on_unmap), &window);
+	g_signal_connect(window.gtk, "notify::is-active", G_CALLBACK(on_active), &window);
+	g_signal_connect(window.gtk, "close-request", G_CALLBACK(on_close), &window);
+	g_signal_connect(window.gtk, "destroy", G_CALLBACK(on_destroy), loop);
+	gtk_window_set_focus(window.gtk, window.deny);
+	gtk_window_present(window.gtk);
+	g_main_loop_run(loop);
+	g_clear_handle_id(&window.arm, g_source_remove);
+	return 0;
+}
+
+static int usage(FILE *out)
+{
+	fputs("Usage: callgate-prompt [--locale-dir DIR]\n\n"
+	      "Shows one question of callgate-agent, which starts it. See callgate-agent(1).\n",
+	      out);
+	return out == stdout ? 0 : 2;
+}
+
+int main(int argc, char **argv)
+{
+	const char *locale_dir = "/usr/share/locale";
+	g_autoptr(GHashTable) facts = NULL;
+
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		return usage(stdout);
+	if (argc == 3 && strcmp(argv[1], "--locale-dir") == 0)
+		locale_dir = argv[2];
+	else if (argc != 1)
+		return usage(stderr);
+	setlocale(LC_ALL, "");
+	bindtextdomain("callgate", locale_dir);
+	bind_textdomain_codeset("callgate", "UTF-8");
+	textdomain("callgate");
+	facts = read_question();
+	if (!facts) {
+		fprintf(stderr, "callgate-prompt: standard input holds no question; "
+				"callgate-agent starts this program\n");
+		return 2;
+	}
+	if (!gtk_init_check()) {
+		fprintf(stderr, "callgate-prompt: there is no display to ask on\n");
+		return 1;
+	}
+	adw_init();
+	set_style(facts);
+	return run(facts);
+}

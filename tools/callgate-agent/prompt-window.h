@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef CALLGATE_AGENT_PROMPT_WINDOW_H
+#define CALLGATE_AGENT_PROMPT_WINDOW_H
+
+#include <adwaita.h>
+#include <stdbool.h>
+
+struct window;
+
+/* Puts a question into the window; false for one that is not known. prompt-text.c. */
+bool window_fill(struct window *window, GtkWindow *gtk, GHashTable *facts);
+
+/*
+ * A button that gives something away, and one that does not. word: what the
+ * broker is told; static text.
+ */
+void window_allow(struct window *window, GtkBox *box, const char *label, const char *word,
+		  bool suggested);
+void window_deny(struct window *window, GtkBox *box, const char *label, const char *word);
+/* While this is chosen, allowing means the microphone only. */
+void window_narrow(struct window *window, GtkCheckButton *button);
+
+#endif
