@@ -193,7 +193,7 @@ $(BUILD)/callgated $(BUILD)/callgatectl $(BUILD)/callgate-agent-tty $(BUILD)/cal
 
 $(BUILD)/locale/%/LC_MESSAGES/callgate.mo: po/%.po
 	$(call say,MSGFMT,$@)
-	$(Q)mkdir -p $(@D) && msgfmt -c -o $@ $<
+	$(Q)mkdir -p $(@D) && msgfmt --check-format -o $@ $<
 
 # Only the window knows GTK.
 $(call obj,$(window_src)): CPPFLAGS += $(shell pkg-config --cflags gtk4 libadwaita-1 2>/dev/null)
