@@ -32,9 +32,10 @@ struct question {
 	void *userdata;
 };
 
-void approvals_init(struct approvals *approvals, sd_bus *bus)
+void approvals_init(struct approvals *approvals, sd_bus *bus, struct watches *watches)
 {
 	approvals->bus = bus;
+	approvals->watches = watches;
 	TAILQ_INIT(&approvals->agents);
 	TAILQ_INIT(&approvals->questions);
 }
@@ -66,7 +67,7 @@ static void agent_drop(struct agent *agent)
 	struct question *question;
 
 	TAILQ_REMOVE(&approvals->agents, agent, all);
-	sd_bus_track_unref(agent->track);
+	watch_end(&agent->watch);
 	free(agent);
 	if (name == NULL || path == NULL)
 		return;
@@ -91,10 +92,9 @@ void approvals_deinit(struct approvals *approvals)
 		agent_drop(TAILQ_FIRST(&approvals->agents));
 }
 
-static int on_agent_gone(sd_bus_track *track, void *userdata)
+static void on_agent_gone(void *userdata)
 {
 	agent_drop(userdata);
-	return 0;
 }
 
 int agent_add(struct approvals *approvals, uid_t uid, const char *name, const char *path)
@@ -122,9 +122,7 @@ int agent_add(struct approvals *approvals, uid_t uid, const char *name, const ch
 	agent->path = strdup(path);
 	r = agent->name != NULL && agent->path != NULL ? 0 : -ENOMEM;
 	if (r >= 0)
-		r = sd_bus_track_new(approvals->bus, &agent->track, on_agent_gone, agent);
-	if (r >= 0)
-		r = sd_bus_track_add_name(agent->track, name);
+		r = watch_begin(approvals->watches, &agent->watch, name, on_agent_gone, agent);
 	if (r < 0)
 		agent_drop(agent);
 	return r < 0 ? r : 0;

@@ -10,6 +10,7 @@
 #include <systemd/sd-bus.h>
 
 #include "dict.h"
+#include "watch.h"
 
 struct question;
 
@@ -19,7 +20,7 @@ struct agent {
 	uid_t uid;
 	char *name;
 	char *path;
-	sd_bus_track *track;
+	struct watch watch;
 };
 
 /**
@@ -28,11 +29,12 @@ struct agent {
  */
 struct approvals {
 	sd_bus *bus;
+	struct watches *watches;
 	TAILQ_HEAD(agent_list, agent) agents;
 	TAILQ_HEAD(, question) questions;
 };
 
-void approvals_init(struct approvals *approvals, sd_bus *bus);
+void approvals_init(struct approvals *approvals, sd_bus *bus, struct watches *watches);
 /* Questions that are open get no answer any more: their askers are gone before. */
 void approvals_deinit(struct approvals *approvals);
 

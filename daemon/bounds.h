@@ -3,8 +3,10 @@
 #ifndef CALLGATE_BOUNDS_H
 #define CALLGATE_BOUNDS_H
 
-#define BOUND_SESSIONS		256 /* open, of all users */
-#define BOUND_SESSIONS_UID	16
+#define BOUND_SESSIONS 1024 /* open, of all users */
+#ifndef BOUND_SESSIONS_UID  /* a test has many sessions of one user */
+#define BOUND_SESSIONS_UID 16
+#endif
 #define BOUND_AGENTS_UID	4
 #define BOUND_QUESTIONS_UID	8
 #define BOUND_SUBSCRIPTIONS_UID 32

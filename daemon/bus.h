@@ -56,6 +56,7 @@ struct service {
 	sd_bus *bus;
 	struct policy policy;
 	gid_t agent_gid;
+	struct watches watches;
 	struct approvals approvals;
 	struct listeners listeners;
 	struct users users;

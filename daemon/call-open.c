@@ -36,10 +36,9 @@ static int on_subject_exit(sd_event_source *source, int fd, uint32_t events, voi
 	return 0;
 }
 
-static int on_owner_gone(sd_bus_track *track, void *userdata)
+static void on_owner_gone(void *userdata)
 {
 	call_end(userdata, SESSION_END_OWNER_GONE);
-	return 0;
 }
 
 /* Still the image that was shown in the prompt? */
@@ -130,7 +129,7 @@ static int ask_approval(struct call *call)
 static int check_request(struct calls *calls, const struct call_request *request,
 			 const struct user *user, struct refusal *refusal)
 {
-	unsigned int all = 0, own = 0;
+	unsigned int own = 0;
 	struct call *call;
 
 	if (!text_is_name(request->contact, BOUND_NAME))
@@ -148,12 +147,9 @@ static int check_request(struct calls *calls, const struct call_request *request
 		return refuse(refusal, REFUSAL_NO_AGENT,
 			      "No program is there to ask you for approval; start "
 			      "callgate-agent or 'callgatectl agent'.");
-	LIST_FOREACH(call, &calls->all, all)
-	{
-		all++;
-		own += call->uid == request->uid;
-	}
-	if (all >= BOUND_SESSIONS || own >= BOUND_SESSIONS_UID)
+	CALL_FOREACH_OF(call, calls, request->uid)
+	own += call->uid == request->uid;
+	if (calls->n_open >= BOUND_SESSIONS || own >= BOUND_SESSIONS_UID)
 		return refuse(refusal, REFUSAL_LIMIT,
 			      "There are too many open sessions (%u of at most %d); end one first.",
 			      own, BOUND_SESSIONS_UID);
@@ -238,10 +234,7 @@ static int adopt_owner(struct call *call, const struct call_request *request,
 	call->owner = strdup(request->owner);
 	if (call->owner == NULL)
 		return -ENOMEM;
-	r = sd_bus_track_new(call->calls->bus, &call->track, on_owner_gone, call);
-	if (r >= 0)
-		r = sd_bus_track_add_name(call->track, request->owner);
-	return r < 0 ? r : 0;
+	return watch_begin(call->calls->watches, &call->watch, request->owner, on_owner_gone, call);
 }
 
 static int fill(struct call *call, const struct call_request *request, struct refusal *refusal)
@@ -303,7 +296,7 @@ int calls_add(struct calls *calls, const struct call_request *request, struct ca
 	snprintf(call->contact, sizeof(call->contact), "%s", request->contact);
 	call->facts.asked = request->kinds;
 	call->opened = (uint64_t)time(NULL);
-	LIST_INSERT_HEAD(&calls->all, call, all);
+	call_enter(call);
 	r = fill(call, request, ret_refusal);
 	if (r != 0) {
 		call_free(call);

@@ -112,7 +112,7 @@ int call_peer_prepare(struct call *call, const void *init, size_t len, uint64_t 
 	if (len > BOUND_BLOB || channel_blob_sid(init, len, sid) != CHANNEL_OK)
 		return refuse(ret_refusal, REFUSAL_BAD_BLOB,
 			      "The blob is not the first blob of a call.");
-	LIST_FOREACH(other, &call->calls->all, all)
+	CALL_FOREACH_OF(other, call->calls, call->uid)
 	if (other->channel != NULL && other->uid == call->uid &&
 	    memcmp(channel_sid(other->channel), sid, sizeof(sid)) == 0)
 		return refuse(ret_refusal, REFUSAL_BAD_BLOB,

@@ -5,6 +5,12 @@
 
 #include "call.h"
 
+/* Where a call is found; each is in there from its making to its end. */
+void call_enter(struct call *call);
+/* The user's open calls, among them perhaps others whose uid has the same hash: compare. */
+#define CALL_FOREACH_OF(call, calls, owner) \
+	LIST_FOREACH(call, &(calls)->by_uid[(owner) % CALL_BUCKETS], same_uid)
+
 /* Releases everything, says nothing to anybody. */
 void call_free(struct call *call);
 /* Before the user is asked. @init: the first blob of a call that came in, or NULL. 0; 1: refused; negative errno. */

@@ -41,15 +41,36 @@ uint64_t call_clock(void)
 
 /* ---- lists ------------------------------------------------------------------------------------- */
 
-void call_free(struct call *call)
+void call_enter(struct call *call)
+{
+	struct calls *calls = call->calls;
+
+	LIST_INSERT_HEAD(&calls->all, call, all);
+	LIST_INSERT_HEAD(&calls->by_id[call->id % CALL_BUCKETS], call, same_id);
+	LIST_INSERT_HEAD(&calls->by_uid[call->uid % CALL_BUCKETS], call, same_uid);
+	calls->n_open++;
+}
+
+static void call_leave(struct call *call)
 {
 	LIST_REMOVE(call, all);
+	LIST_REMOVE(call, same_id);
+	LIST_REMOVE(call, same_uid);
+	call->calls->n_open--;
+}
+
+void call_free(struct call *call)
+{
+	if (call->facts.end == SESSION_OPEN)
+		call_leave(call);
+	else
+		LIST_REMOVE(call, all);
 	question_cancel(call->question);
 	channel_free(call->channel);
 	scope_put(call->scope);
 	sd_event_source_disable_unref(call->timer);
 	sd_event_source_disable_unref(call->pidfd_source);
-	sd_bus_track_unref(call->track);
+	watch_end(&call->watch);
 	if (call->pidfd >= 0)
 		close(call->pidfd);
 	free(call->owner);
@@ -73,6 +94,11 @@ int calls_init(struct calls *calls, sd_bus *bus, sd_event *event, const struct c
 
 	LIST_INIT(&calls->all);
 	LIST_INIT(&calls->dead);
+	for (unsigned int i = 0; i < CALL_BUCKETS; i++) {
+		LIST_INIT(&calls->by_id[i]);
+		LIST_INIT(&calls->by_uid[i]);
+	}
+	calls->n_open = 0;
 	calls->bus = bus;
 	calls->event = event;
 	calls->hooks = hooks;
@@ -96,18 +122,21 @@ void calls_deinit(struct calls *calls)
 struct call *calls_by_path(const struct calls *calls, const char *path)
 {
 	struct call *call;
+	uint64_t id;
 
-	LIST_FOREACH(call, &calls->all, all)
-	if (strcmp(call->path, path) == 0)
-		return call;
-	return NULL;
+	if (strncmp(path, CALL_PATH_PREFIX, strlen(CALL_PATH_PREFIX)) != 0)
+		return NULL;
+	id = strtoull(path + strlen(CALL_PATH_PREFIX), NULL, 16);
+	call = calls_by_id(calls, id);
+	/* A number has other spellings. */
+	return call != NULL && strcmp(call->path, path) == 0 ? call : NULL;
 }
 
 struct call *calls_by_id(const struct calls *calls, uint64_t id)
 {
 	struct call *call;
 
-	LIST_FOREACH(call, &calls->all, all)
+	LIST_FOREACH(call, &calls->by_id[id % CALL_BUCKETS], same_id)
 	if (call->id == id)
 		return call;
 	return NULL;
@@ -117,7 +146,7 @@ struct call *calls_by_image(const struct calls *calls, const struct process_fact
 {
 	struct call *call;
 
-	LIST_FOREACH(call, &calls->all, all)
+	CALL_FOREACH_OF(call, calls, who->uid)
 	{
 		if (call->uid != who->uid || !call->subject.proven)
 			continue;
@@ -299,7 +328,7 @@ void call_end(struct call *call, enum session_end reason)
 	call_show(call);
 	calls->hooks->removed(calls->userdata, call);
 	/* Freed from the event loop: callers up the stack still hold it. */
-	LIST_REMOVE(call, all);
+	call_leave(call);
 	LIST_INSERT_HEAD(&calls->dead, call, all);
 	sd_event_source_set_enabled(calls->bury, SD_EVENT_ONESHOT);
 }

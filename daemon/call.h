@@ -18,9 +18,11 @@
 #include "scope.h"
 #include "session.h"
 #include "user.h"
+#include "watch.h"
 
 #define CALL_PATH_PREFIX "/org/callgate1/session/"
 #define CALL_PATH_MAX	 64
+#define CALL_BUCKETS	 256
 #define CALL_KEY_RECORD	 38 /* direction, kind, epoch, key */
 #define CALL_KEY_RECORDS 6
 
@@ -41,13 +43,14 @@
  */
 struct call {
 	LIST_ENTRY(call) all;
+	LIST_ENTRY(call) same_id, same_uid; /* hash of each, while open */
 	struct calls *calls;
 	uint64_t id;
 	char path[CALL_PATH_MAX];
 	uid_t uid;
 	struct user *user;
 	char *owner;
-	sd_bus_track *track;
+	struct watch watch; /* of the owner */
 	char app[BOUND_LABEL + 1];
 	bool app_proven;
 	int pidfd;
@@ -103,12 +106,15 @@ struct call_hooks {
 
 struct calls {
 	LIST_HEAD(, call) all;
+	LIST_HEAD(, call) by_id[CALL_BUCKETS], by_uid[CALL_BUCKETS];
+	unsigned int n_open;
 	LIST_HEAD(, call) dead;
 	sd_bus *bus;
 	sd_event *event;
 	sd_event_source *bury;
 	const struct policy *policy;
 	struct approvals *approvals;
+	struct watches *watches;
 	struct users *users;
 	struct scopes *scopes;
 	const struct call_hooks *hooks;

@@ -75,6 +75,7 @@ int captures_add_stream(struct captures *captures, const struct capture *stream)
 		return -ENOMEM;
 	*copy = *stream;
 	LIST_INSERT_HEAD(&captures->streams, copy, all);
+	LIST_INSERT_HEAD(&captures->by_session[copy->session % CAPTURE_BUCKETS], copy, same);
 	captures->n_streams++;
 	return 0;
 }
@@ -98,9 +99,21 @@ bool captures_remove_stream(struct captures *captures, uint64_t id)
 	if (stream == NULL)
 		return false;
 	LIST_REMOVE(stream, all);
+	LIST_REMOVE(stream, same);
 	captures->n_streams--;
 	free(stream);
 	return true;
+}
+
+uint32_t captures_of_session(const struct captures *captures, uint64_t session)
+{
+	struct capture *stream;
+	uint32_t kinds = 0;
+
+	LIST_FOREACH(stream, &captures->by_session[session % CAPTURE_BUCKETS], same)
+	if (stream->session == session)
+		kinds |= stream->kinds;
+	return kinds;
 }
 
 bool captures_in_use(const struct captures *captures, uint32_t device)

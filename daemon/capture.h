@@ -11,6 +11,7 @@
 
 #define CAPTURE_NAME_MAX 63
 #define CAPTURE_NODE_MAX 31
+#define CAPTURE_BUCKETS	 256
 
 struct capture_device {
 	LIST_ENTRY(capture_device) all;
@@ -28,6 +29,7 @@ struct capture_device {
  */
 struct capture {
 	LIST_ENTRY(capture) all;
+	LIST_ENTRY(capture) same; /* hash of @session */
 	uint64_t id;
 	uint32_t device;
 	uint32_t kinds;
@@ -40,6 +42,7 @@ struct capture {
 struct captures {
 	LIST_HEAD(, capture_device) devices;
 	LIST_HEAD(, capture) streams;
+	LIST_HEAD(, capture) by_session[CAPTURE_BUCKETS];
 	unsigned int n_devices, n_streams;
 };
 
@@ -56,6 +59,8 @@ bool captures_remove_stream(struct captures *captures, uint64_t id);
 
 const struct capture_device *captures_device(const struct captures *captures, uint32_t id);
 const struct capture *captures_stream(const struct captures *captures, uint64_t id);
+/* Kinds that a session captures now. */
+uint32_t captures_of_session(const struct captures *captures, uint64_t session);
 bool captures_in_use(const struct captures *captures, uint32_t device);
 
 #endif

@@ -18,7 +18,9 @@
 _Static_assert(SENT_MAX > CHANNEL_DEAD_INTERVALS * CHANNEL_URGENT_FRACTION + CHANNEL_CLOSE_COPIES,
 	       "a proof of life within the dead time finds its send time");
 
-#define QUEUE_MAX 8
+/* Few, because whoever has a channel takes its output after each call. */
+#define QUEUE_MAX 4
+_Static_assert(QUEUE_MAX >= CHANNEL_CLOSE_COPIES, "the farewell fits");
 #define READY_SEQ 1 /* DATA counts from 1; 0 stands for FIN in an echo */
 #define SEQ_LIMIT (UINT64_MAX - 1)
 #define PEER(dir) ((enum channel_dir) !(dir))
@@ -77,6 +79,9 @@ struct channel {
 	struct blob queue[QUEUE_MAX];
 	unsigned int queue_first, queue_len;
 };
+
+/* With what guards it, so that it takes one locked page and not two. */
+_Static_assert(sizeof(struct channel) <= 4096 - 64, "a channel fits into a page");
 
 /* ---- channel.c ---- */
 

@@ -11,16 +11,16 @@
 
 #include "bounds.h"
 
-void listeners_init(struct listeners *listeners, sd_bus *bus)
+void listeners_init(struct listeners *listeners, struct watches *watches)
 {
 	LIST_INIT(&listeners->all);
-	listeners->bus = bus;
+	listeners->watches = watches;
 }
 
 static void drop(struct listener *listener)
 {
 	LIST_REMOVE(listener, all);
-	sd_bus_track_unref(listener->track);
+	watch_end(&listener->watch);
 	free(listener->name);
 	free(listener);
 }
@@ -31,10 +31,9 @@ void listeners_deinit(struct listeners *listeners)
 		drop(LIST_FIRST(&listeners->all));
 }
 
-static int on_gone(sd_bus_track *track, void *userdata)
+static void on_gone(void *userdata)
 {
 	drop(userdata);
-	return 0;
 }
 
 static struct listener *find(struct listeners *listeners, const char *name)
@@ -67,9 +66,7 @@ int listener_add(struct listeners *listeners, uid_t uid, const char *name)
 	listener->name = strdup(name);
 	r = listener->name != NULL ? 0 : -ENOMEM;
 	if (r >= 0)
-		r = sd_bus_track_new(listeners->bus, &listener->track, on_gone, listener);
-	if (r >= 0)
-		r = sd_bus_track_add_name(listener->track, name);
+		r = watch_begin(listeners->watches, &listener->watch, name, on_gone, listener);
 	if (r < 0) {
 		drop(listener);
 		return r;

@@ -5,21 +5,22 @@
 
 #include <sys/queue.h>
 #include <sys/types.h>
-#include <systemd/sd-bus.h>
+
+#include "watch.h"
 
 struct listener {
 	LIST_ENTRY(listener) all;
 	uid_t uid;
 	char *name;
-	sd_bus_track *track;
+	struct watch watch;
 };
 
 struct listeners {
 	LIST_HEAD(, listener) all;
-	sd_bus *bus;
+	struct watches *watches;
 };
 
-void listeners_init(struct listeners *listeners, sd_bus *bus);
+void listeners_init(struct listeners *listeners, struct watches *watches);
 void listeners_deinit(struct listeners *listeners);
 
 /* 0 also when it listens already; -ENOSPC: the user has too many. */

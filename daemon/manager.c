@@ -118,14 +118,9 @@ static void on_verdict(void *userdata, uint64_t request, bool allow)
 
 static uint32_t on_captured(void *userdata, struct call *call)
 {
-	struct service *service = userdata;
-	struct capture *stream;
-	uint32_t kinds = 0;
+	const struct service *service = userdata;
 
-	LIST_FOREACH(stream, &service->captures.streams, all)
-	if (stream->session == call->id)
-		kinds |= stream->kinds;
-	return kinds;
+	return captures_of_session(&service->captures, call->id);
 }
 
 static const struct call_hooks call_hooks = {
@@ -431,13 +426,15 @@ int manager_start(struct manager *manager, const char *state_dir)
 	r = open_bus(service, manager->event);
 	if (r < 0)
 		return r;
-	approvals_init(&service->approvals, service->bus);
-	listeners_init(&service->listeners, service->bus);
+	watches_init(&service->watches, service->bus);
+	approvals_init(&service->approvals, service->bus, &service->watches);
+	listeners_init(&service->listeners, &service->watches);
 	r = calls_init(calls, service->bus, manager->event, &call_hooks, service);
 	if (r < 0)
 		return r;
 	calls->policy = &service->policy;
 	calls->approvals = &service->approvals;
+	calls->watches = &service->watches;
 	calls->users = &service->users;
 	calls->scopes = manager->scopes;
 	manager->started = true;
@@ -469,6 +466,7 @@ struct manager *manager_free(struct manager *manager)
 		calls_deinit(&service->calls);
 		listeners_deinit(&service->listeners);
 		approvals_deinit(&service->approvals);
+		watches_deinit(&service->watches);
 	}
 	gate_free(service->gate);
 	captures_clear(&service->captures);

@@ -17,6 +17,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bounds.h"
+
+#define FILES (4 * BOUND_SESSIONS)
+
 static int set_capabilities(uint64_t mask)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -43,7 +47,13 @@ int privilege_drop(uid_t uid, gid_t gid, bool keep_bind)
 int privilege_close(void)
 {
 	const struct rlimit none = { .rlim_cur = 0, .rlim_max = 0 };
+	struct rlimit files;
 
+	/* Each session holds its subject; select(), for which the usual limit is low, is not used here. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES) {
+		files.rlim_cur = files.rlim_max < FILES ? files.rlim_max : FILES;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;

@@ -20,6 +20,20 @@ $(dumpable_so): tests/bus/fake/dumpable.c
 	$(Q)mkdir -p $(@D) && $(compile) $(CFLAGS) -fPIC -shared -o $@ $<
 
 
-check-bus check-build tests: $(fake_bin) $(careless_bin) $(dumpable_so)
+# Many sessions at once: a daemon that allows as many of one user, as it is built otherwise, because its memory is measured.
+crowd_obj := $(call obj,tests/bus/fake/crowd.c) $(BUILD)/tests/bus/many-call-open.o
+crowd_bin := $(BUILD)/tests/bus/crowd $(BUILD)/tests/callgated-many
 
--include $(patsubst %.o,%.d,$(fake_obj) $(careless_obj))
+$(BUILD)/tests/bus/many-call-open.o: daemon/call-open.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(compile) $(CFLAGS) $(hardened) -DBOUND_SESSIONS_UID=BOUND_SESSIONS -c -o $@ $<
+
+$(BUILD)/tests/bus/crowd: $(call obj,tests/bus/fake/crowd.c) $(BUILD)/libcallgate.a
+$(BUILD)/tests/callgated-many: $(call obj,daemon/main.c) $(BUILD)/tests/bus/many-call-open.o $(BUILD)/libcallgate.a
+$(crowd_bin):
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(hardened_ld) -o $@ $^ $(PKG_LIBS)
+
+check-bus check-build tests: $(fake_bin) $(careless_bin) $(crowd_bin) $(dumpable_so)
+
+-include $(patsubst %.o,%.d,$(fake_obj) $(careless_obj) $(crowd_obj))
