@@ -409,6 +409,19 @@ int callgate_alsa_detachable(void)
 	return detachable;
 }
 
+int callgate_alsa_covered(void)
+{
+	struct alsa_gate *gate;
+	int covered = false;
+	int bucket;
+
+	mutex_lock(&gates_lock);
+	hash_for_each(gates, bucket, gate, node)
+		covered |= !gate->removed && READ_ONCE(gate->substream->ops) != &gate->ops;
+	mutex_unlock(&gates_lock);
+	return covered;
+}
+
 static void put_held(struct alsa_gate *gate)
 {
 	struct alsa_capture *capture = alsa_capture(gate);

@@ -6,6 +6,8 @@
 int callgate_alsa_init(void);
 /* True when every substream can be given back: nobody sits on top and no gated file is open. */
 int callgate_alsa_detachable(void);
+/* Does another module's table lie over one of ours? Process context. */
+int callgate_alsa_covered(void);
 /* Gives every substream back to its driver and forgets the class interface; callers then drain and callgate_alsa_free(). */
 void callgate_alsa_detach(void);
 /* After callgate_device_drain(): frees the records. */

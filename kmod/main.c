@@ -6,6 +6,7 @@
  * device is gated, and every device is given back before the books close. Until
  * the last step of init nothing that was gated opens, because there is no grant.
  */
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 
@@ -40,6 +41,22 @@ static void give_back(void)
 	callgate_v4l2_free();
 	callgate_alsa_free();
 	attached = false;
+}
+
+/*
+ * A module that put its table over ours goes on calling our code, and nothing of
+ * it holds us: its user has to unload it first. Nobody opens a camera meanwhile.
+ */
+static void wait_for_the_top(void)
+{
+	bool said = false;
+
+	while (callgate_v4l2_covered() || callgate_alsa_covered()) {
+		if (!said)
+			pr_warn("callgate: another module sits on top of the gate, unloading waits until it is unloaded\n");
+		said = true;
+		msleep(100);
+	}
 }
 
 static int attach(void)
@@ -114,8 +131,10 @@ exit_grant:
 static void __exit callgate_exit(void)
 {
 	mutex_lock(&attach_lock);
-	if (attached)
+	if (attached) {
+		wait_for_the_top();
 		give_back();
+	}
 	mutex_unlock(&attach_lock);
 	callgate_netlink_exit();
 	callgate_request_exit();

@@ -370,6 +370,21 @@ int callgate_v4l2_detachable(void)
 	return r;
 }
 
+int callgate_v4l2_covered(void)
+{
+	struct v4l2_gate *gate;
+	int covered = false;
+	int i;
+
+	spin_lock(&slots_lock);
+	for (i = 0; i < SLOTS && !covered; i++) {
+		gate = rcu_dereference_protected(slots[i].gate, lockdep_is_held(&slots_lock));
+		covered = gate && !gate->removed && READ_ONCE(gate->vdev->fops) != &gate->fops;
+	}
+	spin_unlock(&slots_lock);
+	return covered;
+}
+
 void callgate_v4l2_detach(void)
 {
 	if (!v4l2_interface.class)
