@@ -486,10 +486,11 @@ TEST(deny_a_preloaded_copy_of_the_granted_program)
 	*strrchr(self, '/') = 0;
 	ASSERT_EQ(grant(a), 0);
 	EXPECT_EQ(actor_do(a, ACTOR_FRAME), 0);
-	snprintf(
-		command, sizeof(command),
-		"PRELOAD_NODE=%s LD_PRELOAD=%s/preload.so setpriv --reuid %d --clear-groups %s/subject_test --frame x",
-		node, self, USER, self);
+	/* Only into that program, and not into those that start it. */
+	snprintf(command, sizeof(command),
+		 "setpriv --reuid %d --clear-groups env PRELOAD_NODE=%s LD_PRELOAD=%s/preload.so "
+		 "%s/subject_test --frame nowhere",
+		 USER, node, self, self);
 	EXPECT_EQ(WEXITSTATUS(system(command)), EACCES);
 	/* The same way leads to a picture where nothing is denied. */
 	ASSERT_EQ(gate_mode(gate, CALLGATE_MODE_PERMISSIVE, NULL), 0);
