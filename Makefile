@@ -69,7 +69,7 @@ daemon_bin := $(if $(wildcard daemon/main.c),$(BUILD)/callgated)
 
 # ---- what a person asks for ------------------------------------------------------------------------------------
 
-.PHONY: all module daemon tools tests demo check check-unit check-kernel check-bus check-desktop check-vm check-debug \
+.PHONY: all module module-test daemon tools tests demo check check-unit check-kernel check-bus check-desktop check-vm check-debug \
 	check-kernels debug-kernel lint clean help setup install check-build
 
 all: module daemon tools ## build the module, the daemon and the tools (default)
@@ -77,6 +77,10 @@ all: module daemon tools ## build the module, the daemon and the tools (default)
 module: ## build callgate.ko for KERNEL=<version or its beginning>
 	$(call say,MODULE,$(RELEASE))
 	+$(Q)tests/build-module '$(KDIR)' '$(BUILD)/module/$(RELEASE)'
+
+module-test: ## the same with delays and faults that tests switch on
+	$(call say,MODULE,"$(RELEASE) (for tests)")
+	+$(Q)tests/build-module '$(KDIR)' '$(BUILD)/module-test/$(RELEASE)' CALLGATE_TEST=y
 
 daemon: $(daemon_bin) ## build callgated
 

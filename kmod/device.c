@@ -16,6 +16,7 @@
 #include <linux/moduleparam.h>
 #include <linux/rcupdate.h>
 #include <linux/rcupdate_wait.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "event.h"
@@ -39,12 +40,40 @@ static uint test_delay_ms;
 module_param(test_delay_ms, uint, 0600);
 MODULE_PARM_DESC(test_delay_ms, "test builds: delay at both ends of each interposed operation");
 
+static uint test_sleep_ms;
+module_param(test_sleep_ms, uint, 0600);
+MODULE_PARM_DESC(test_sleep_ms, "test builds: sleep inside of each interposed operation that may");
+
+static bool test_no_drain;
+module_param(test_no_drain, bool, 0600);
+MODULE_PARM_DESC(test_no_drain, "test builds: unload without waiting for anybody");
+
 void callgate_device_test_delay(void)
 {
 	/* Busy, because a wrapper does not sleep there either. */
 	if (READ_ONCE(test_delay_ms))
 		mdelay(test_delay_ms);
 }
+
+void callgate_device_test_sleep(void)
+{
+	/* A trigger comes with the stream lock. */
+	if (READ_ONCE(test_sleep_ms) && !irqs_disabled())
+		msleep(test_sleep_ms);
+}
+
+static int lose_memory(const char *value, const struct kernel_param *param)
+{
+	/* Printed, or the compiler leaves the allocation out. */
+	pr_info("callgate: lost %p on purpose\n", kzalloc(64, GFP_KERNEL));
+	return 0;
+}
+
+static const struct kernel_param_ops test_leak_ops = { .set = lose_memory };
+module_param_cb(test_leak, &test_leak_ops, NULL, 0200);
+MODULE_PARM_DESC(test_leak, "test builds: each write loses a piece of memory");
+#else
+static const bool test_no_drain;
 #endif
 
 int callgate_device_init(void)
@@ -210,7 +239,7 @@ void callgate_device_drain(void)
 	 * itself. Then those who sleep inside a driver come back. Second round:
 	 * whoever has uncounted itself has returned.
 	 */
-	for (round = 0; round < 2; round++) {
+	for (round = 0; round < 2 && !test_no_drain; round++) {
 		synchronize_rcu_tasks();
 		synchronize_rcu();
 		while (inflight())

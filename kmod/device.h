@@ -124,10 +124,14 @@ struct callgate_device *callgate_device_next(u32 after);
 u32 callgate_device_generation(void);
 
 #ifdef CALLGATE_TEST
-/* Test builds widen the windows in which a wrapper runs uncounted. */
+/* Test builds widen the windows in which a wrapper runs uncounted, and those in which it is counted and asleep. */
 void callgate_device_test_delay(void);
+void callgate_device_test_sleep(void);
 #else
 static inline void callgate_device_test_delay(void)
+{
+}
+static inline void callgate_device_test_sleep(void)
 {
 }
 #endif
@@ -142,10 +146,12 @@ static inline void callgate_enter(void)
 {
 	callgate_device_test_delay();
 	this_cpu_inc(callgate_inflight);
+	callgate_device_test_sleep();
 }
 
 static inline void callgate_leave(void)
 {
+	callgate_device_test_sleep();
 	this_cpu_dec(callgate_inflight);
 	callgate_device_test_delay();
 }
