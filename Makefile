@@ -77,6 +77,7 @@ all: module daemon tools ## build the module, the daemon and the tools (default)
 module: ## build callgate.ko for KERNEL=<version or its beginning>
 	$(call say,MODULE,$(RELEASE))
 	+$(Q)tests/build-module '$(KDIR)' '$(BUILD)/module/$(RELEASE)'
+	+$(Q)tests/driver/build '$(KDIR)' '$(BUILD)/driver/$(RELEASE)'
 
 module-test: ## the same with delays and faults that tests switch on
 	$(call say,MODULE,"$(RELEASE) (for tests)")

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * PCMs as few drivers make them: tests/driver/gatetest.c, built for the kernel
+ * under test. Acts as the controller, runs as root in the virtual machine.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sound/asound.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "gate.h"
+#include "harness.h"
+#include "microphone.h"
+
+#define ALICE	1000
+#define SESSION 5
+
+enum {
+	NONATOMIC,
+	CHANGING,
+	COPYING
+};
+
+static struct gate *gate;
+
+/* "pcmC1D2c/0" of the test card. The next call overwrites it. */
+static const char *node(int pcm, char direction)
+{
+	static char name[2][32];
+	static int turn;
+	char link[32] = "";
+
+	if (readlink("/proc/asound/GateTest", link, sizeof(link) - 1) < 5)
+		return "none";
+	turn = !turn;
+	snprintf(name[turn], sizeof(name[turn]), "pcmC%dD%d%c/0", atoi(link + 4), pcm, direction);
+	return name[turn];
+}
+
+static void begin(void)
+{
+	if (access("/proc/asound/GateTest", F_OK))
+		ASSERT_EQ(system(". /run/rig/config && insmod "
+				 "/callgate/$BUILD/driver/$(uname -r)/gatetest.ko && "
+				 "tests/vm/guest/devices"),
+			  0);
+	gate = gate_open_bound();
+	ASSERT(gate_device(gate, node(COPYING, 'c')) != 0);
+}
+
+static void allow(struct mic *mic)
+{
+	ASSERT_EQ(gate_allow(gate, mic->pid, SESSION, CALLGATE_KIND_MICROPHONE, 9000), 0);
+}
+
+static void revoke_all(void)
+{
+	ASSERT_EQ(gate_revoke(gate, 0, SESSION), 0);
+}
+
+struct state_of {
+	struct mic *mic;
+	long state;
+};
+
+static bool in_state(void *arg)
+{
+	struct state_of *of = arg;
+
+	return mic_call(of->mic, MIC_STATE, 0, 0) == of->state;
+}
+
+static bool prepares(void *mic)
+{
+	return mic_call(mic, MIC_PREPARE, 0, 0) == 0;
+}
+
+static void expect_read_is_gated(struct mic *mic)
+{
+	EXPECT_EQ(mic_call(mic, MIC_READ, 0, MIC_PERIOD), -EACCES);
+	allow(mic);
+	EXPECT_EQ(mic_call(mic, MIC_PREPARE, 0, 0), 0);
+	EXPECT_EQ(mic_call(mic, MIC_READ, 0, MIC_PERIOD), MIC_PERIOD);
+	EXPECT(mic_call(mic, MIC_LOUD, 0, 0) > 0);
+	revoke_all();
+	/* It is busy until it has been stopped. */
+	EXPECT(harness_wait(prepares, mic, 10000));
+	EXPECT_EQ(mic_call(mic, MIC_READ, 0, MIC_PERIOD), -EACCES);
+}
+
+static int unload(void)
+{
+	return syscall(SYS_delete_module, "callgate", O_NONBLOCK) ? -errno : 0;
+}
+
+static bool unloaded(void *unused)
+{
+	int r = unload();
+
+	return r == 0 || r == -ENOENT;
+}
+
+/* ---- the stream lock is a mutex ------------------------------------------------------------------------------- */
+
+TEST(deny_read_of_a_nonatomic_pcm)
+{
+	struct mic *mic = mic_start(ALICE);
+
+	begin();
+	ASSERT_EQ(mic_ready(mic, 0, node(NONATOMIC, 'c'), MIC_RW), 0);
+	expect_read_is_gated(mic);
+}
+
+TEST(deny_start_of_a_mapped_nonatomic_pcm)
+{
+	struct state_of stopped;
+	struct mic *mic = mic_start(ALICE);
+
+	begin();
+	ASSERT_EQ(mic_ready(mic, 0, node(NONATOMIC, 'c'), MIC_MAP), 0);
+	ASSERT_EQ(mic_call(mic, MIC_MMAP, 0, 0), 0);
+	EXPECT_EQ(mic_call(mic, MIC_START, 0, 0), -EACCES);
+	EXPECT_EQ(mic_call(mic, MIC_MAP_LOUD, 0, 0), 0);
+	allow(mic);
+	ASSERT_EQ(mic_call(mic, MIC_START, 0, 0), 0);
+	revoke_all();
+	stopped = (struct state_of){ mic, (long)SNDRV_PCM_STATE_SETUP };
+	EXPECT(harness_wait(in_state, &stopped, 10000));
+	EXPECT_EQ(mic_call(mic, MIC_PREPARE, 0, 0), 0);
+	EXPECT_EQ(mic_call(mic, MIC_START, 0, 0), -EACCES);
+}
+
+TEST(deny_pause_release_of_a_nonatomic_pcm)
+{
+	struct state_of stopped;
+	struct mic *mic = mic_start(ALICE);
+
+	begin();
+	allow(mic);
+	ASSERT_EQ(mic_ready(mic, 0, node(NONATOMIC, 'c'), MIC_RW), 0);
+	ASSERT_EQ(mic_call(mic, MIC_START, 0, 0), 0);
+	EXPECT_EQ(mic_call(mic, MIC_PAUSE, 0, 1), 0);
+	EXPECT_EQ(mic_call(mic, MIC_PAUSE, 0, 0), 0);
+	EXPECT_EQ(mic_call(mic, MIC_PAUSE, 0, 1), 0);
+	revoke_all();
+	EXPECT_EQ(mic_call(mic, MIC_PAUSE, 0, 0), -EACCES);
+	allow(mic);
+	EXPECT_EQ(mic_call(mic, MIC_PAUSE, 0, 0), 0);
+	stopped = (struct state_of){ mic, (long)SNDRV_PCM_STATE_RUNNING };
+	EXPECT(in_state(&stopped));
+}
+
+TEST(deny_start_of_a_nonatomic_group_from_its_playback_member)
+{
+	struct mic *mic = mic_start(ALICE);
+
+	begin();
+	ASSERT_EQ(mic_ready(mic, 0, node(NONATOMIC, 'c'), MIC_RW), 0);
+	ASSERT_EQ(mic_ready(mic, 1, node(NONATOMIC, 'p'), MIC_RW), 0);
+	ASSERT_EQ(mic_call(mic, MIC_LINK, 1, 0), 0);
+	mic_call(mic, MIC_FILL, 1, 0);
+	EXPECT_EQ(mic_call(mic, MIC_START, 1, 0), -EACCES);
+	EXPECT_EQ(mic_call(mic, MIC_STATE, 0, 0), (long)SNDRV_PCM_STATE_PREPARED);
+	allow(mic);
+	EXPECT_EQ(mic_call(mic, MIC_START, 1, 0), 0);
+	EXPECT_EQ(mic_call(mic, MIC_STATE, 0, 0), (long)SNDRV_PCM_STATE_RUNNING);
+}
+
+/* A revocation and the last close meet under the mutex in one order or the other. */
+TEST(revoke_a_nonatomic_pcm_while_it_is_closed)
+{
+	struct mic *mic = mic_start(ALICE);
+	int i;
+
+	begin();
+	for (i = 0; i < 30; i++) {
+		allow(mic);
+		ASSERT_EQ(mic_ready(mic, 0, node(NONATOMIC, 'c'), MIC_RW), 0);
+		ASSERT_EQ(mic_call(mic, MIC_START, 0, 0), 0);
+		mic_send(mic, MIC_CLOSE, 0, 0);
+		revoke_all();
+		ASSERT_EQ(mic_result(mic, 10000), 0);
+	}
+	ASSERT_EQ(mic_ready(mic, 0, node(NONATOMIC, 'c'), MIC_RW), 0);
+	expect_read_is_gated(mic);
+}
+
+/* ---- another table of operations in hw_params -------------------------------------------------------------- */
+
+TEST(deny_read_after_the_driver_changed_its_operations)
+{
+	struct mic *mic = mic_start(ALICE);
+
+	begin();
+	ASSERT_EQ(mic_ready(mic, 0, node(CHANGING, 'c'), MIC_RW), 0);
+	expect_read_is_gated(mic);
+	ASSERT_EQ(mic_call(mic, MIC_PARAMS, 0, MIC_STEREO), 0);
+	ASSERT_EQ(mic_call(mic, MIC_PREPARE, 0, 0), 0);
+	expect_read_is_gated(mic);
+	ASSERT_EQ(mic_call(mic, MIC_PARAMS, 0, MIC_RW), 0);
+	ASSERT_EQ(mic_call(mic, MIC_PREPARE, 0, 0), 0);
+	expect_read_is_gated(mic);
+}
+
+TEST(deny_start_after_the_driver_changed_its_operations)
+{
+	struct mic *mic = mic_start(ALICE);
+
+	begin();
+	ASSERT_EQ(mic_ready(mic, 0, node(CHANGING, 'c'), MIC_RW), 0);
+	EXPECT_EQ(mic_call(mic, MIC_START, 0, 0), -EACCES);
+	allow(mic);
+	EXPECT_EQ(mic_call(mic, MIC_START, 0, 0), 0);
+}
+
+/* The driver's copy operation makes the PCM core leave the buffer as it is, so nobody knows that it is clean. */
+TEST(deny_mapping_what_the_new_operations_leave_uncleared)
+{
+	struct mic *mic = mic_start(ALICE);
+
+	begin();
+	ASSERT_EQ(mic_ready(mic, 0, node(CHANGING, 'c'), MIC_MAP), 0);
+	EXPECT_EQ(mic_call(mic, MIC_MMAP, 0, 0), -EACCES);
+	allow(mic);
+	EXPECT_EQ(mic_call(mic, MIC_MMAP, 0, 0), 0);
+	EXPECT_EQ(mic_call(mic, MIC_START, 0, 0), 0);
+}
+
+TEST(give_back_the_operations_that_the_driver_put_last)
+{
+	struct mic *mic = mic_start(ALICE);
+
+	begin();
+	/* Leaves the other table than the one at registration. */
+	ASSERT_EQ(mic_ready(mic, 0, node(CHANGING, 'c'), MIC_RW), 0);
+	EXPECT_EQ(mic_call(mic, MIC_READ, 0, MIC_PERIOD), -EACCES);
+	ASSERT_EQ(mic_call(mic, MIC_CLOSE, 0, 0), 0);
+	gate_close(gate);
+	ASSERT(harness_wait(unloaded, NULL, 10000));
+	ASSERT_EQ(mic_ready(mic, 0, node(CHANGING, 'c'), MIC_RW), 0);
+	EXPECT_EQ(mic_call(mic, MIC_READ, 0, MIC_PERIOD), MIC_PERIOD);
+	ASSERT_EQ(mic_call(mic, MIC_CLOSE, 0, 0), 0);
+	ASSERT_EQ(system(". /run/rig/config && insmod "
+			 "/callgate/$BUILD/module/$(uname -r)/callgate.ko"),
+		  0);
+	begin();
+	ASSERT_EQ(mic_ready(mic, 0, node(CHANGING, 'c'), MIC_RW), 0);
+	expect_read_is_gated(mic);
+}
+
+/* ---- a copy operation, and nothing to map -------------------------------------------------------------------- */
+
+TEST(deny_read_through_the_drivers_own_copy)
+{
+	struct mic *mic = mic_start(ALICE);
+
+	begin();
+	ASSERT_EQ(mic_ready(mic, 0, node(COPYING, 'c'), MIC_RW), 0);
+	expect_read_is_gated(mic);
+	ASSERT_EQ(mic_call(mic, MIC_CLOSE, 0, 0), 0);
+	/* The gate makes nothing mappable that was not. */
+	allow(mic);
+	EXPECT(mic_ready(mic, 0, node(COPYING, 'c'), MIC_MAP) < 0);
+}
+
+/* The last one: it takes the driver away. */
+TEST(driver_leaves_while_it_is_gated)
+{
+	struct mic *mic = mic_start(ALICE);
+	struct gate_message event;
+
+	begin();
+	ASSERT_EQ(mic_ready(mic, 0, node(NONATOMIC, 'c'), MIC_RW), 0);
+	EXPECT(system("rmmod gatetest 2>/dev/null") != 0);
+	ASSERT_EQ(mic_call(mic, MIC_CLOSE, 0, 0), 0);
+	gate_forget(gate);
+	EXPECT_EQ(system("rmmod gatetest"), 0);
+	EXPECT(gate_wait(gate, CALLGATE_CMD_DEVICE_REMOVED_EVENT, 10000, &event));
+	gate_close(gate);
+	begin();
+}
+
+int main(int argc, char **argv)
+{
+	mic_main(argc, argv);
+	return harness_main(argc, argv);
+}
