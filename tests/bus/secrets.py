@@ -1,8 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Where secrets are in the memory of a daemon with a live call, and that a core dump of it has none. The same search finds a
-contact's name, which is no secret."""
+contact's name, which is no secret.
+
+With --swap DEVICE, which tests/vm/swap_test gives in a machine of its own: the daemon's memory is pressed out to that device,
+and the device is searched."""
 import glob
+import mmap
 import os
 import re
 import signal
@@ -52,9 +56,9 @@ def mappings(pid):
     return found
 
 
-def where(pid, needle):
-    """The mappings of a running process that hold it."""
-    found = []
+def where(pid, needles):
+    """For each of them, the mappings of a running process that hold it."""
+    found = [[] for _ in needles]
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for mapping in mappings(pid):
             if "rd" not in mapping.flags or mapping.name.startswith("[v"):
@@ -64,9 +68,49 @@ def where(pid, needle):
                 data = memory.read(mapping.end - mapping.start)
             except OSError:
                 continue
-            if needle in data:
-                found.append(mapping)
+            for needle, places in zip(needles, found):
+                if needle in data:
+                    places.append(mapping)
     return found
+
+
+def group_for_pressure(device):
+    """A control group whose memory can be taken away without touching this program's, which knows the secrets."""
+    subprocess.run(["mkswap", device], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["swapon", device], check=True)
+    with open("/sys/fs/cgroup/cgroup.subtree_control", "w", encoding="utf-8") as file:
+        file.write("+memory")
+    os.makedirs("/sys/fs/cgroup/pressed", exist_ok=True)
+    return "/sys/fs/cgroup/pressed"
+
+
+def press_out(pid, group, device):
+    """As a machine short of memory would. How much is out, and what is on the swap device then."""
+    def more():
+        try:
+            with open(group + "/memory.reclaim", "w", encoding="utf-8") as file:
+                file.write("64M")
+        except OSError:
+            pass
+        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+            swapped = next(int(line.split()[1]) for line in file if line.startswith("VmSwap:"))
+        return swapped, on(device)
+    wait_for(lambda: MARKER in more()[1])
+    return more()
+
+
+def on(device):
+    """All of a device, past the page cache."""
+    fd = os.open(device, os.O_RDONLY | os.O_DIRECT)
+    data = b""
+    buffer = mmap.mmap(-1, 1 << 20)
+    while True:
+        count = os.preadv(fd, [buffer], len(data))
+        if count <= 0:
+            break
+        data += buffer[:count]
+    os.close(fd)
+    return data
 
 
 def core_limit(pid):
@@ -80,8 +124,10 @@ bob = Side(place, "bob", BOB, gate=False)
 dumps = f"{place.path}/dumps"
 os.mkdir(dumps)
 os.chown(dumps, NOBODY, NOBODY)
+swap = sys.argv[2] if sys.argv[1:2] == ["--swap"] else None
+pressed = group_for_pressure(swap) if swap else None
 alice.daemon.end()
-alice.daemon.start(cwd=dumps, LD_PRELOAD=SHIM)
+alice.daemon.start(cwd=dumps, group=pressed, LD_PRELOAD=SHIM)
 alice.agent.become_agent()
 path, other, relay = start_call(alice, bob, contact=MARKER.decode())
 compare(alice, bob)
@@ -122,15 +168,26 @@ def channel_keys():
 ok(wait_for(lambda: len(channel_keys()) >= 2), "both channel keys are in the daemon's secret memory: they open its messages")
 for number, value in enumerate(channel_keys()):
     secrets[f"channel key {number}"] = value
-seen = where(pid, MARKER)
-ok(seen and not any("dd" in m.flags for m in seen), "the search of memory finds the contact's name in plain memory", seen)
-ok(where(pid, root) and where(pid, sodium.key_of(secret)[0]), "and the identity's root and the sealing key, which are in use")
-loose = {name: [m for m in where(pid, value) if not {"lo", "dd", "wf"} <= set(m.flags)] for name, value in secrets.items()}
-ok(len(secrets) >= 8 and not any(loose.values()),
-   f"wherever one of {len(secrets)} secrets is, memory is locked, left out of dumps and wiped in a fork",
-   {name: found for name, found in loose.items() if found})
-private = [m for m in mappings(pid) if "dd" in m.flags and "wf" in m.flags]
+if not swap:
+    seen, *places = where(pid, [MARKER, *secrets.values()])
+    places = dict(zip(secrets, places))
+    ok(seen and not any("dd" in m.flags for m in seen), "the search of memory finds the contact's name in plain memory", seen)
+    ok(places["the identity's root"] and places["the sealing key"], "and the identity's root and the sealing key, which are in use")
+    loose = {name: [m for m in found if not {"lo", "dd", "wf"} <= set(m.flags)] for name, found in places.items()}
+    ok(len(secrets) >= 10 and not any(loose.values()),
+       f"wherever one of {len(secrets)} secrets is, memory is locked, left out of dumps and wiped in a fork",
+       {name: found for name, found in loose.items() if found})
+private = [m for m in mappings(pid) if {"dd", "wf"} <= set(m.flags)]
 ok(private and all(m.locked == m.size for m in private), "all of that memory is locked, each page", private)
+
+# ---- on a swap device
+if swap:
+    kilobytes, disk = press_out(pid, pressed, swap)
+    ok(MARKER in disk, f"with {kilobytes} KiB of the daemon pressed out, the search finds the contact's name on the swap device")
+    ok(not [name for name, value in secrets.items() if value in disk], f"and none of {len(secrets)} secrets",
+       [name for name, value in secrets.items() if value in disk])
+    relay.stop()
+    finish()
 
 # ---- in a core dump
 pattern = open("/proc/sys/kernel/core_pattern", encoding="utf-8").read().strip()
