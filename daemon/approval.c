@@ -187,6 +187,11 @@ static void read_answer(struct question *question, sd_bus_message *reply,
 			return;
 		answer->allow = allow != 0;
 		break;
+	case QUESTION_PASSPHRASE:
+		if (!sd_bus_message_has_signature(reply, "h") ||
+		    sd_bus_message_read(reply, "h", &answer->pipe) < 0)
+			return;
+		break;
 	}
 	answer->result = QUESTION_ANSWERED;
 }
@@ -218,6 +223,11 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_err
 	return 0;
 }
 
+static bool about_session(enum question_type type)
+{
+	return type == QUESTION_APPROVE || type == QUESTION_COMPARE;
+}
+
 static int compose(struct approvals *approvals, const struct agent *agent,
 		   const struct question_text *text, sd_bus_message **ret_m)
 {
@@ -225,6 +235,7 @@ static int compose(struct approvals *approvals, const struct agent *agent,
 		[QUESTION_APPROVE] = "Approve",
 		[QUESTION_COMPARE] = "Compare",
 		[QUESTION_CONFIRM] = "Confirm",
+		[QUESTION_PASSPHRASE] = "Passphrase",
 	};
 	sd_bus_message *m = NULL;
 	int r;
@@ -232,7 +243,7 @@ static int compose(struct approvals *approvals, const struct agent *agent,
 	r = sd_bus_message_new_method_call(approvals->bus, &m, agent->name, agent->path,
 					   AGENT_INTERFACE, members[text->type]);
 	if (r >= 0)
-		r = sd_bus_message_append_basic(m, text->type == QUESTION_CONFIRM ? 's' : 'o',
+		r = sd_bus_message_append_basic(m, about_session(text->type) ? 'o' : 's',
 						text->subject);
 	if (r >= 0 && text->type == QUESTION_COMPARE)
 		r = sd_bus_message_append_basic(m, 's', text->number);
@@ -273,7 +284,7 @@ int question_ask(struct approvals *approvals, uid_t uid, const struct question_t
 	question->agent_path = strdup(agent->path);
 	TAILQ_INSERT_TAIL(&approvals->questions, question, all);
 	r = question->agent_name != NULL && question->agent_path != NULL ? 0 : -ENOMEM;
-	if (r >= 0 && text->type != QUESTION_CONFIRM) {
+	if (r >= 0 && about_session(text->type)) {
 		question->session = strdup(text->subject);
 		r = question->session != NULL ? 0 : -ENOMEM;
 	}

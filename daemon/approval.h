@@ -57,23 +57,26 @@ enum question_result {
  * @allow: Approve, Confirm
  * @kinds: Approve
  * @word: Compare
+ * @pipe: Passphrase; only during the callback
  */
 struct question_answer {
 	enum question_result result;
 	bool allow;
 	uint32_t kinds;
 	char word[16];
+	int pipe;
 };
 
 enum question_type {
 	QUESTION_APPROVE,
 	QUESTION_COMPARE,
 	QUESTION_CONFIRM,
+	QUESTION_PASSPHRASE,
 };
 
 /**
  * struct question_text - what is asked
- * @subject: session path; action for QUESTION_CONFIRM
+ * @subject: session path; action for QUESTION_CONFIRM and QUESTION_PASSPHRASE
  * @number: QUESTION_COMPARE: the nine digits
  */
 struct question_text {

@@ -25,6 +25,7 @@
 #define BOUND_NAME     63   /* bytes of a contact's or claimed name */
 #define BOUND_LABEL    1087 /* bytes of an app label: class and path */
 #define BOUND_BUS_NAME 255
+#define BOUND_CARRIED  (512 * 1024) /* bytes of an exported identity */
 
 #define BOUND_NOTIFY_SECONDS 600 /* the same program's denial is told again after this */
 #define BOUND_DRIVER_SECONDS 5	 /* the bus itself answers within this, or its answer is no */

@@ -20,8 +20,8 @@
 /* ---- sessions ---------------------------------------------------------------------------------- */
 
 /* The process behind the connection: by pidfd, so that the number is it throughout. */
-static int owner_facts(struct service *service, const struct bus_caller *caller,
-		       struct process_facts *ret_facts)
+int bus_caller_facts(struct service *service, const struct bus_caller *caller,
+		     struct process_facts *ret_facts)
 {
 	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, caller->pid, 0);
 	int r;
@@ -34,8 +34,8 @@ static int owner_facts(struct service *service, const struct bus_caller *caller,
 	return ret_facts->uid == caller->uid ? 0 : -EPERM;
 }
 
-static int read_options(sd_bus_message *m, const struct dict_flag *flags, size_t n,
-			sd_bus_error *error)
+int bus_read_options(sd_bus_message *m, const struct dict_flag *flags, size_t n,
+		     sd_bus_error *error)
 {
 	struct refusal refusal;
 	char bad[64] = "";
@@ -60,13 +60,13 @@ static int add_session(struct service *service, sd_bus_message *m, struct call_r
 
 	r = sd_bus_message_read(m, "suh", &request->contact, &request->kinds, &request->pidfd);
 	if (r >= 0)
-		r = read_options(m, flags, ARRAY_SIZE(flags), error);
+		r = bus_read_options(m, flags, ARRAY_SIZE(flags), error);
 	if (r < 0)
 		return r;
 	r = bus_caller(service, m, &caller);
 	if (r < 0)
 		return bus_failed(error, r);
-	r = owner_facts(service, &caller, &facts);
+	r = bus_caller_facts(service, &caller, &facts);
 	if (r == -ESRCH || r == -EPERM) {
 		refuse(&refusal, REFUSAL_NOT_ALLOWED,
 		       "The service cannot see who makes the call; make it from a process of this machine that "
@@ -271,7 +271,7 @@ static int method_register_agent(sd_bus_message *m, void *userdata, sd_bus_error
 
 	r = sd_bus_message_read(m, "o", &path);
 	if (r >= 0)
-		r = read_options(m, flags, ARRAY_SIZE(flags), error);
+		r = bus_read_options(m, flags, ARRAY_SIZE(flags), error);
 	if (r < 0)
 		return r;
 	r = bus_caller(service, m, &caller);
@@ -433,6 +433,7 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
 		DICT_TEXT("Version", CALLGATE_VERSION),
 		DICT_TEXT("Gate", gate_name(gate_mode(service->gate))),
 		DICT_U32("Blocked", user->blocked),
+		DICT_TEXT("SealedBy", vault_name(service->users.vault)),
 	};
 
 	return bus_get(reply, property, entries, ARRAY_SIZE(entries));
@@ -456,6 +457,7 @@ static const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_PROPERTY("Version", "s", get_property, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_PROPERTY("Gate", "s", get_property, 0, 0),
 	SD_BUS_PROPERTY("Blocked", "u", get_property, 0, 0),
+	SD_BUS_PROPERTY("SealedBy", "s", get_property, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	METHOD("CreateSession", ("s", contact, "u", kinds, "h", subject, "a{sv}", options),
 	       ("o", session), method_create_session),
 	METHOD("AcceptSession",
@@ -467,6 +469,9 @@ static const sd_bus_vtable manager_vtable[] = {
 	NO_ARGS("ListStreams", ("aa{sv}", streams), method_list_streams),
 	NO_ARGS("ListDenials", ("aa{sv}", denials), method_list_denials),
 	NO_RESULT("SetMode", ("s", mode), bus_mode_set),
+	METHOD("ExportIdentity", ("a{sv}", options), ("ay", file), bus_identity_export),
+	METHOD("ImportIdentity", ("ay", file, "a{sv}", options), ("u", contacts),
+	       bus_identity_import),
 	NO_RESULT("RegisterAgent", ("o", object, "a{sv}", options), method_register_agent),
 	NO_RESULT("UnregisterAgent", ("o", object), method_unregister_agent),
 	NO_RESULT("Block", ("u", kinds), method_block),

@@ -51,6 +51,7 @@ struct bus_contact {
  * @confirms: changes that wait for the user's confirmation
  * @permissive: what the administrator decided; the gate may be otherwise
  * @mode_changes: changes of it that wait for an authorisation
+ * @carries: identities that are being exported or imported
  */
 struct service {
 	sd_bus *bus;
@@ -71,6 +72,7 @@ struct service {
 	bool permissive;
 	LIST_HEAD(, mode_change) mode_changes;
 	unsigned int n_mode_changes;
+	LIST_HEAD(, carry) carries;
 };
 
 /**
@@ -190,5 +192,18 @@ int bus_peer_list(struct user *user, sd_bus_message *reply);
 int bus_peer_register(struct service *service);
 
 int bus_manager_register(struct service *service);
+/* The program behind a caller's connection. -ESRCH, -EPERM: it cannot be seen. */
+int bus_caller_facts(struct service *service, const struct bus_caller *caller,
+		     struct process_facts *ret_facts);
+/* An a{sv} of flags; what is not known is refused. */
+int bus_read_options(sd_bus_message *m, const struct dict_flag *flags, size_t n,
+		     sd_bus_error *error);
+
+/* ---- bus-identity.c: two methods of the Manager */
+
+struct carry;
+int bus_identity_export(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int bus_identity_import(sd_bus_message *m, void *userdata, sd_bus_error *error);
+struct carry *carry_free(struct carry *carry);
 
 #endif

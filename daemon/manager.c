@@ -345,6 +345,7 @@ int manager_new(struct manager **ret_manager, sd_event *event, const struct poli
 			policy->agent_group);
 	LIST_INIT(&service->confirms);
 	LIST_INIT(&service->mode_changes);
+	LIST_INIT(&service->carries);
 	captures_init(&service->captures);
 	r = gate_new(&service->gate, event, &gate_hooks, manager);
 	if (r < 0) {
@@ -463,6 +464,8 @@ struct manager *manager_free(struct manager *manager)
 		while (!LIST_EMPTY(&service->confirms))
 			confirm_free(LIST_FIRST(&service->confirms));
 		bus_mode_deinit(service);
+		while (!LIST_EMPTY(&service->carries))
+			carry_free(LIST_FIRST(&service->carries));
 		calls_deinit(&service->calls);
 		listeners_deinit(&service->listeners);
 		approvals_deinit(&service->approvals);

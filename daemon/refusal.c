@@ -19,6 +19,7 @@ static const char *const errors[] = {
 	[REFUSAL_BAD_ARGUMENT] = "org.callgate1.Error.BadArgument",
 	[REFUSAL_BAD_BLOB] = "org.callgate1.Error.BadBlob",
 	[REFUSAL_NOT_LIVE] = "org.callgate1.Error.NotLive",
+	[REFUSAL_EXISTS] = "org.callgate1.Error.Exists",
 	[REFUSAL_FAILED] = "org.callgate1.Error.Failed",
 };
 

@@ -27,7 +27,7 @@
 
 #define AGENT_PATH	"/org/callgate1/agent"
 #define TIMEOUT_DEFAULT 60
-#define TIMEOUT_MAX	300
+#define TIMEOUT_MAX	660
 
 /* ---- questions --------------------------------------------------------------------------------- */
 
@@ -68,13 +68,50 @@ static void question_free(struct agent_question *question)
 	free(question);
 }
 
-void agent_settle(struct agent_question *question, enum agent_answer answer)
+/* Through a pipe: what stands in a message, the bus and whoever watches it have as well. */
+static void reply_passphrase(sd_bus_message *m, const char *passphrase)
+{
+	ssize_t length = (ssize_t)strlen(passphrase);
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		sd_bus_reply_method_errnof(m, errno, "no pipe");
+		return;
+	}
+	/* A pipe takes so little at once. */
+	if (write(fds[1], passphrase, length) == length) {
+		close(fds[1]);
+		sd_bus_reply_method_return(m, "h", fds[0]);
+	} else {
+		close(fds[1]);
+		sd_bus_reply_method_errnof(m, EIO, "no pipe");
+	}
+	close(fds[0]);
+}
+
+static void question_unlink(struct agent_question *question)
 {
 	struct agent_question **p;
 
 	for (p = &question->agent->questions; *p != question; p = &(*p)->next)
 		;
 	*p = question->next;
+}
+
+void agent_settle_secret(struct agent_question *question, const char *passphrase)
+{
+	question_unlink(question);
+	if (passphrase)
+		reply_passphrase(question->message, passphrase);
+	else
+		sd_bus_reply_method_errorf(question->message, CLIENT_ERROR "Denied",
+					   "no passphrase was given");
+	question_free(question);
+}
+
+void agent_settle(struct agent_question *question, enum agent_answer answer)
+{
+	question_unlink(question);
 	switch (question->kind) {
 	case AGENT_APPROVE:
 		reply_approve(question->message, question->kinds, answer);
@@ -84,6 +121,11 @@ void agent_settle(struct agent_question *question, enum agent_answer answer)
 		break;
 	case AGENT_CONFIRM:
 		sd_bus_reply_method_return(question->message, "b", answer == AGENT_ALLOW);
+		break;
+	case AGENT_PASSPHRASE:
+		sd_bus_reply_method_errorf(
+			question->message, CLIENT_ERROR "Denied",
+			"this agent cannot ask for that; use callgate-agent-tty");
 		break;
 	}
 	question_free(question);
@@ -209,6 +251,17 @@ static int method_confirm(sd_bus_message *m, void *userdata, sd_bus_error *error
 	return r < 0 ? r : ask(userdata, m, AGENT_CONFIRM, NULL, action);
 }
 
+static int method_passphrase(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	const char *action;
+	int r;
+
+	r = refuse_stranger(userdata, m, error);
+	if (r == 0)
+		r = sd_bus_message_read(m, "s", &action);
+	return r < 0 ? r : ask(userdata, m, AGENT_PASSPHRASE, NULL, action);
+}
+
 static int method_notify(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct agent *agent = userdata;
@@ -249,6 +302,9 @@ static const sd_bus_vtable vtable[] = {
 				SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("Confirm", SD_BUS_ARGS("s", action, "a{sv}", details),
 				SD_BUS_RESULT("b", allow), method_confirm,
+				SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD_WITH_ARGS("Passphrase", SD_BUS_ARGS("s", action, "a{sv}", details),
+				SD_BUS_RESULT("h", pipe), method_passphrase,
 				SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("Notify", SD_BUS_ARGS("s", what, "s", message, "a{sv}", details),
 				SD_BUS_NO_RESULT, method_notify, SD_BUS_VTABLE_UNPRIVILEGED),

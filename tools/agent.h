@@ -12,6 +12,7 @@ enum agent_kind {
 	AGENT_APPROVE,
 	AGENT_COMPARE,
 	AGENT_CONFIRM,
+	AGENT_PASSPHRASE,
 };
 
 enum agent_answer {
@@ -28,7 +29,7 @@ enum agent_answer {
 /**
  * struct agent_question - one open call of the daemon
  * @kind: which method it was
- * @subject: the number to compare, or the action to confirm; NULL for an approval
+ * @subject: the number to compare, or the action; NULL for an approval
  * @details: as the daemon sent them
  * @kinds: asked for, where it is an approval
  * @deadline: CLOCK_MONOTONIC, µs; nobody answered by then
@@ -94,5 +95,7 @@ void agent_stop(struct agent *agent);
 
 /* Answers the daemon and frees the question. An answer of another kind of question is none. */
 void agent_settle(struct agent_question *question, enum agent_answer answer);
+/* The same for AGENT_PASSPHRASE; NULL: none was given. */
+void agent_settle_secret(struct agent_question *question, const char *passphrase);
 
 #endif

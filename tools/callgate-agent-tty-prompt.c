@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <termios.h>
@@ -28,7 +29,6 @@
 #include <unistd.h>
 
 #define ARM_USEC	  1000000ull
-#define LINE_MAX_BYTES	  256
 #define VALUE_COLUMNS	  56
 #define TOLD_MAX	  16
 #define TTY_MAJOR_CONSOLE 4
@@ -39,6 +39,7 @@
  * @shown: it is on the terminal
  * @armed: and may be answered
  * @told: lines that wait for it to go
+ * @first_line: of a passphrase that is typed twice, where @have_first
  */
 struct prompt {
 	int fd;
@@ -53,7 +54,8 @@ struct prompt {
 	bool shown, armed;
 	char *told[TOLD_MAX];
 	int n_told;
-	char line[LINE_MAX_BYTES];
+	char line[PROMPT_LINE_MAX], first_line[PROMPT_LINE_MAX];
+	bool have_first;
 	size_t line_len;
 	bool line_lost;
 };
@@ -112,6 +114,18 @@ static void unlink_question(struct prompt *prompt, struct prompt_question *quest
 	*p = question->next;
 }
 
+static void wipe_lines(struct prompt *prompt)
+{
+	explicit_bzero(prompt->line, sizeof(prompt->line));
+	explicit_bzero(prompt->first_line, sizeof(prompt->first_line));
+	prompt->line_len = 0;
+}
+
+const char *prompt_secret(const struct prompt *prompt)
+{
+	return prompt->line;
+}
+
 /* Take a question away, shown or not, and report the answer. */
 static void settle(struct prompt *prompt, struct prompt_question *question, int word,
 		   const char *last)
@@ -120,6 +134,7 @@ static void settle(struct prompt *prompt, struct prompt_question *question, int 
 
 	unlink_question(prompt, question);
 	if (shown) {
+		prompt->have_first = false;
 		prompt->shown = prompt->armed = false;
 		prompt->arm = sd_event_source_disable_unref(prompt->arm);
 		prompt->deadline = sd_event_source_disable_unref(prompt->deadline);
@@ -133,6 +148,8 @@ static void settle(struct prompt *prompt, struct prompt_question *question, int 
 		prompt->n_told = 0;
 	}
 	question->answered(question, word);
+	if (shown)
+		wipe_lines(prompt);
 	schedule(prompt);
 }
 
@@ -142,7 +159,7 @@ static int on_arm(sd_event_source *source, uint64_t usec, void *userdata)
 
 	prompt->line_len = 0;
 	prompt->line_lost = false;
-	set_echo(prompt, true);
+	set_echo(prompt, !prompt->first->secret);
 	/* Before the hint is shown, not after: who answers it at once must not lose the answer. */
 	tcflush(prompt->fd, TCIFLUSH);
 	prompt->armed = true;
@@ -191,6 +208,33 @@ static int show_next(sd_event_source *source, void *userdata)
 	return 0;
 }
 
+/* A passphrase. Spaces are part of it. */
+static void take_secret(struct prompt *prompt, const char *line)
+{
+	struct prompt_question *question = prompt->first;
+	const char *why;
+
+	if (!*line && !prompt->line_lost)
+		return settle(prompt, question, -1, "\nNo passphrase: that is a no.");
+	if (strlen(line) >= question->secret && question->twice && !prompt->have_first) {
+		memcpy(prompt->first_line, line, strlen(line) + 1);
+		prompt->have_first = true;
+		return put(prompt, "\nType it once more:\n> ");
+	}
+	if (strlen(line) < question->secret)
+		why = "\nThat is too short, or too long. ";
+	else if (question->twice && strcmp(line, prompt->first_line) != 0)
+		why = "\nThose two were not the same. ";
+	else
+		return settle(prompt, question, 0, "\nDone.");
+	prompt->have_first = false;
+	if (question->wrong++ >= 2)
+		return settle(prompt, question, -1, "\nNo passphrase again: that is a no.");
+	put(prompt, why);
+	put(prompt, question->hint);
+	put(prompt, "\n> ");
+}
+
 static void take_line(struct prompt *prompt, char *line)
 {
 	struct prompt_question *question = prompt->first;
@@ -224,6 +268,11 @@ static void take_input(struct prompt *prompt, const char *data, size_t len)
 		}
 		prompt->line[prompt->line_lost ? 0 : prompt->line_len] = '\0';
 		prompt->line_len = 0;
+		if (prompt->first->secret) {
+			take_secret(prompt, prompt->line);
+			prompt->line_lost = false;
+			continue;
+		}
 		prompt->line_lost = false;
 		/* At most one answer from what was read at once: the rest was typed before the next was shown. */
 		take_line(prompt, prompt->line);
@@ -233,13 +282,14 @@ static void take_input(struct prompt *prompt, const char *data, size_t len)
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct prompt *prompt = userdata;
-	char data[LINE_MAX_BYTES];
+	char data[PROMPT_LINE_MAX];
 	ssize_t n = 0;
 
 	if (revents & EPOLLIN)
 		n = read(fd, data, sizeof(data));
 	if (n > 0) {
 		take_input(prompt, data, n);
+		explicit_bzero(data, sizeof(data));
 		return 0;
 	}
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
@@ -304,6 +354,8 @@ int prompt_open(sd_event *event, const char *tty, void (*hangup)(void *userdata)
 		free(prompt);
 		return r;
 	}
+	/* Passphrases: best effort, and what fails leaves them as well kept as all else that is typed. */
+	mlock(prompt, sizeof(*prompt));
 	prompt->event = sd_event_ref(event);
 	prompt->hangup = hangup;
 	prompt->userdata = userdata;

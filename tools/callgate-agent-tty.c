@@ -21,10 +21,12 @@
 /**
  * struct asked - a question of the daemon on the terminal
  * @prompt: must be first
+ * @on: where it is asked
  * @answers: what each of its words means
  */
 struct asked {
 	struct prompt_question prompt;
+	struct prompt *on;
 	struct agent_question *question;
 	enum agent_answer answers[PROMPT_WORDS_MAX];
 };
@@ -141,11 +143,50 @@ static char *confirm_text(const char *action, const struct client_dict *details)
 	return NULL;
 }
 
+#define PASSPHRASE_MIN 12
+
+static char *passphrase_text(bool export, const struct client_dict *details)
+{
+	char *text = NULL, contacts[64];
+	bool good;
+
+	snprintf(contacts, sizeof(contacts), "%u keys of people you know",
+		 (unsigned)client_number(details, "Contacts"));
+	good = prompt_line(&text,
+			   export ? "Callgate: a program wants to export your identity. May it?"
+				  : "Callgate: a program wants to import an identity. May it?");
+	good = good && prompt_field(&text, "Asks", client_text(details, "App"));
+	if (!client_number(details, "AppProven"))
+		good = good &&
+		       prompt_line(&text,
+				   "              (unproven: no gate identified this program)");
+	if (export) {
+		good = good && prompt_field(&text, "With", contacts) &&
+		       prompt_line(
+			       &text,
+			       "  Who has the file and the passphrase can call as you. Take one that") &&
+		       prompt_line(&text,
+				   "  you use nowhere else. If you did not start this, refuse.");
+	} else if (client_number(details, "Replaces")) {
+		good = good && prompt_field(&text, "LOSES", "the identity that is here") &&
+		       prompt_field(&text, "and", contacts) &&
+		       prompt_line(&text,
+				   "  Who knows you by it will see another key and be warned.");
+	}
+	if (good)
+		return text;
+	free(text);
+	return NULL;
+}
+
 static void on_answered(struct prompt_question *prompt, int word)
 {
 	struct asked *asked = (struct asked *)prompt;
 
-	agent_settle(asked->question, word >= 0 ? asked->answers[word] : AGENT_NO_ANSWER);
+	if (asked->question->kind == AGENT_PASSPHRASE)
+		agent_settle_secret(asked->question, word >= 0 ? prompt_secret(asked->on) : NULL);
+	else
+		agent_settle(asked->question, word >= 0 ? asked->answers[word] : AGENT_NO_ANSWER);
 	free(asked->prompt.text);
 	free(asked);
 }
@@ -154,6 +195,21 @@ static void add_word(struct asked *asked, const char *word, enum agent_answer an
 {
 	asked->prompt.words[asked->prompt.n_words] = word;
 	asked->answers[asked->prompt.n_words++] = answer;
+}
+
+static void fill_passphrase(struct asked *asked, const struct agent_question *question)
+{
+	bool export = strcmp(question->subject, "export") == 0;
+
+	if (!export && strcmp(question->subject, "import") != 0)
+		return;
+	asked->prompt.text = passphrase_text(export, &question->details);
+	asked->prompt.hint =
+		export ? "Type a passphrase of 12 or more characters, or nothing to refuse:"
+		       : "Type the passphrase of the file, or nothing to refuse:";
+	asked->prompt.secret = export ? PASSPHRASE_MIN : 1;
+	asked->prompt.twice = export;
+	add_word(asked, "", AGENT_DENY);
 }
 
 /* The last word is the one that denies. */
@@ -187,6 +243,9 @@ static void fill(struct asked *asked, const struct agent_question *question)
 		add_word(asked, "allow", AGENT_ALLOW);
 		add_word(asked, "deny", AGENT_DENY);
 		break;
+	case AGENT_PASSPHRASE:
+		fill_passphrase(asked, question);
+		break;
 	}
 }
 
@@ -199,6 +258,7 @@ static int ask(void *userdata, struct agent_question *question)
 	if (!asked)
 		return -ENOMEM;
 	asked->question = question;
+	asked->on = terminal->prompt;
 	asked->prompt.deadline = question->deadline;
 	asked->prompt.answered = on_answered;
 	fill(asked, question);

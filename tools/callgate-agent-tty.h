@@ -16,6 +16,8 @@
  * @words: the answers, in lower case; the last is the one that denies
  * @n_words: how many
  * @deadline: CLOCK_MONOTONIC, µs; nobody answered by then
+ * @secret: what is typed is a passphrase of at least so many bytes, not one of the words; not shown; an empty line denies
+ * @twice: it has to be typed twice
  * @answered: called once, with the word's index, or -1 for no answer; may free the question
  *
  * Zero but for these; the rest belongs to the prompt.
@@ -26,13 +28,21 @@ struct prompt_question {
 	const char *words[PROMPT_WORDS_MAX];
 	int n_words;
 	uint64_t deadline;
+	size_t secret;
+	bool twice;
 	void (*answered)(struct prompt_question *question, int word);
 
 	struct prompt_question *next;
 	int wrong;
 };
 
+/* The longest line, with its end. */
+#define PROMPT_LINE_MAX 256
+
 struct prompt;
+
+/* In answered() with word 0 of a question with @secret: the passphrase. It is wiped afterwards. */
+const char *prompt_secret(const struct prompt *prompt);
 
 /**
  * prompt_open() - take a terminal to ask on

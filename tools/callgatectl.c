@@ -29,6 +29,7 @@ enum {
 	TAKES_TTY = 1 << 6,
 	TAKES_KEY = 1 << 7, /* what seal and unseal take */
 	TAKES_YES = 1 << 8,
+	TAKES_REPLACE = 1 << 9,
 };
 
 struct verb {
@@ -59,6 +60,14 @@ static const struct verb verbs[] = {
 	  "  rename NAME NEW            give a peer another name\n"
 	  "  forget NAME                forget a peer and its keys; the next call asks as if new\n"
 	  "  verify NAME [FINGERPRINT]  say that you compared this key with its owner\n" },
+	{ "identity", "export FILE | import FILE [--replace]", "move to another machine", 2, 2,
+	  TAKES_JSON | TAKES_REPLACE, verb_identity,
+	  "Carries you to another machine: your key, by which people know you, and theirs. Your agent asks for a\n"
+	  "passphrase, under which the file is sealed. Choose it well: it is all that keeps who finds the file from\n"
+	  "calling as you.\n"
+	  "  export FILE    write a new file\n"
+	  "  import FILE    take it as your identity on this machine\n"
+	  "      --replace     even if the one that is here knows people; they are lost, so export it first\n" },
 	{ "block", "[camera] [microphone]", "capture nothing in any call, at once", 0, 2,
 	  TAKES_JSON, verb_block,
 	  "Ends all capture of the named kinds (both when none is named) in your calls, until `unblock`.\n" },
@@ -249,6 +258,7 @@ enum {
 	OPT_KIND,
 	OPT_STREAM,
 	OPT_YES,
+	OPT_REPLACE,
 };
 
 static const struct option options[] = {
@@ -267,6 +277,7 @@ static const struct option options[] = {
 	{ "kind", required_argument, NULL, OPT_KIND },
 	{ "stream", no_argument, NULL, OPT_STREAM },
 	{ "yes", no_argument, NULL, OPT_YES },
+	{ "replace", no_argument, NULL, OPT_REPLACE },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -298,6 +309,8 @@ static unsigned option_flag(int option)
 	case OPT_KIND:
 	case OPT_STREAM:
 		return TAKES_KEY;
+	case OPT_REPLACE:
+		return TAKES_REPLACE;
 	}
 	return ~0u;
 }
@@ -390,6 +403,9 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 			break;
 		case OPT_STREAM:
 			request.stream = true;
+			break;
+		case OPT_REPLACE:
+			request.replace = true;
 			break;
 		}
 	}

@@ -24,7 +24,7 @@ enum ctl_exit {
  * @command: what stands after "--"; NULL where there is none
  */
 struct ctl_request {
-	bool json, all, yes, send, receive, stream;
+	bool json, all, yes, send, receive, stream, replace;
 	unsigned kinds;
 	const char *via, *as, *tty;
 	const char *key, *key_fd, *direction, *kind;
@@ -49,6 +49,7 @@ int verb_call(const struct ctl_request *request);
 int verb_answer(const struct ctl_request *request);
 int verb_seal(const struct ctl_request *request);
 int verb_unseal(const struct ctl_request *request);
+int verb_identity(const struct ctl_request *request);
 
 /* Print "callgatectl: ..." on standard error. */
 void ctl_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -85,7 +85,7 @@ def test_usage():
     code, out, _ = ctl("--help")
     tap.ok(code == 0 and "status" in out and "answer" in out and "Exit status" in out, "--help lists the verbs")
     for verb in ("status", "devices", "sessions", "peers", "block", "unblock", "end", "enforce", "permissive", "monitor", "agent", "call",
-                 "answer"):
+                 "answer", "identity"):
         code, out, _ = ctl(verb, "--help")
         tap.ok(code == 0 and out.startswith(f"Usage: callgatectl {verb}"), f"{verb} --help explains it", out)
     for arguments, says in (((), "say what to do"), (("sing",), "no such verb"), (("status", "--all"), "no such option"),
@@ -97,7 +97,8 @@ def test_usage():
                             (("call", "bob", "--camera", "--via", "unix:" + "x" * 200, "--", "cat"), "unix:PATH"),
                             (("call", "b\u202eob", "--camera", "--via", "unix:/x", "--", "cat"), "visible"),
                             (("answer", "--camera", "--via", "unix:/x", "--as", "a\nb", "--", "cat"), "--as"),
-                            (("answer", "--camera", "--via"), "wants a value"), (("peers", "forget"), "forget NAME")):
+                            (("answer", "--camera", "--via"), "wants a value"), (("peers", "forget"), "forget NAME"), (("identity", "export"), "missing"),
+                            (("identity", "eat", "me"), "export FILE")):
         code, _, err = ctl(*arguments)
         tap.ok(code == 2 and says in err, f"wrong usage is refused: {' '.join(arguments)[:40]}", err)
 

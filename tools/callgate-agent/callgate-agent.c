@@ -345,6 +345,9 @@ static int ask(void *userdata, struct agent_question *question)
 	struct asked *asked, **p;
 	int n = 0;
 
+	/* A secret is not typed where every program of the user can watch. */
+	if (question->kind == AGENT_PASSPHRASE)
+		return -EOPNOTSUPP;
 	for (p = &broker->first; *p; p = &(*p)->next)
 		n++;
 	if (n >= QUEUE_MAX)

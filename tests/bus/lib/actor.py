@@ -61,6 +61,14 @@ def made(value):
         made_fd = dbus.types.UnixFd(fd)
         os.close(fd)
         return made_fd
+    if isinstance(value, dict) and "pipe" in value:
+        read, write = os.pipe()
+        os.write(write, bytes.fromhex(value["pipe"]))
+        if not value.get("open"):
+            os.close(write)
+        made_fd = dbus.types.UnixFd(read)
+        os.close(read)
+        return made_fd
     if isinstance(value, dict) and "file" in value:
         with open(value["file"], "rb") as file:
             return dbus.types.UnixFd(file)
@@ -116,7 +124,7 @@ def do_answer(command):
         reply = dbus.lowlevel.ErrorMessage(message, command["error"], "as the test says")
     else:
         reply = dbus.lowlevel.MethodReturnMessage(message)
-        reply.append(signature=command["signature"], *command["result"])
+        reply.append(signature=command["signature"], *[made(a) for a in command["result"]])
     bus.send_message(reply)
     out(id=command["id"], result=None)
 
