@@ -17,6 +17,29 @@
 
 #include "util/macro.h"
 
+/* Why the call is blocked: what it can mean, and what to do. Names were checked, and are at most 63 and 128 bytes. */
+static void explain_mismatch(struct call *call, const struct identity_pin *pin)
+{
+	const char *who = call->contact;
+
+	if (pin != NULL)
+		snprintf(
+			call->message, sizeof(call->message),
+			"Who answered is not %s: you know this key as %s. The service may have connected you with "
+			"the wrong person, by mistake or on purpose. If both are the same person, call under the "
+			"name that you know.",
+			who, pin->name);
+	else
+		snprintf(
+			call->message, sizeof(call->message),
+			"%s %s%s has another key than the one that you know. It can be a new machine, or one that "
+			"was set up anew; or somebody between you, and the service itself may be interfering. "
+			"Nothing was captured. Ask %s in another way. If it is a new machine, forget the old key "
+			"(callgatectl peers forget), call again and compare the numbers; otherwise do not.",
+			call->incoming ? "Who calls says to be" : "Who answered for", who,
+			call->incoming ? ", but" : "", who);
+}
+
 static bool on_peer_key(void *userdata, const uint8_t key[CHANNEL_KEY_LEN])
 {
 	struct call *call = userdata;
@@ -39,6 +62,7 @@ static bool on_peer_key(void *userdata, const uint8_t key[CHANNEL_KEY_LEN])
 		break;
 	case IDENTITY_MATCH_MISMATCH:
 	case IDENTITY_MATCH_OTHER:
+		explain_mismatch(call, pin);
 		break;
 	}
 	return !call->mismatch;

@@ -76,7 +76,7 @@ struct call {
 	uint32_t shown_granted, shown_captured;
 	enum channel_level shown_level;
 	bool shown_gate;
-	char message[512];
+	char message[768];
 };
 
 /**

@@ -142,9 +142,9 @@ static const struct {
 				  "The two numbers differ: somebody between you reads along, perhaps the service itself. "
 				  "Do not trust this connection; reach the other person in another way." },
 	[SESSION_END_MISMATCH] = { "mismatch",
-				   "The other side does not have the key that is known for this contact. The service itself "
-				   "may be interfering. If the contact has a new machine, ask in another way, forget the old "
-				   "key with 'callgatectl peers', and call again." },
+				   "The other side does not have the key that is known for this contact. It can be a new machine, "
+				   "or somebody between you, and the service itself may be interfering. Ask the contact in "
+				   "another way." },
 	[SESSION_END_OWNER_GONE] = { "owner-gone", "The program that made the call ended." },
 	[SESSION_END_SUBJECT_GONE] = { "subject-gone", "The program that was to capture ended." },
 	[SESSION_END_SUBJECT_EXEC] = { "subject-exec",

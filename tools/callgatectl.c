@@ -95,14 +95,26 @@ static const struct verb verbs[] = {
 	  "call somebody, with CMD capturing", 1, 1,
 	  TAKES_JSON | TAKES_KINDS | TAKES_CALL | TAKES_RECEIVE, verb_call,
 	  "Asks you, calls CONTACT through the relay, and once the call is live starts CMD, which alone may then\n"
-	  "capture. What CMD writes is sealed and sent. CMD's standard input is empty.\n"
+	  "capture. What CMD writes is sealed and sent. CMD's standard input is empty. CONTACT is the name by which\n"
+	  "you will know the other side; its key is remembered under it.\n"
 	  "      --camera      CMD uses the camera\n"
 	  "      --microphone  CMD uses the microphone\n"
 	  "      --via ADDRESS the relay: tcp:HOST:PORT or unix:PATH\n"
 	  "      --as NAME     what the other side is told that you are called\n"
-	  "      --receive     also give CMD what the other side sends, at its standard input\n"
-	  "Example: callgatectl call bob --microphone --via tcp:relay.example:4001 -- \\\n"
-	  "             ffmpeg -nostdin -f alsa -i default -f matroska -\n" },
+	  "      --receive     also give CMD what the other side sends, at its standard input\n\n"
+	  "The first call, step by step:\n"
+	  "  1. Both: keep your agent open on a text console of its own; it asks you everything. In a terminal\n"
+	  "     window it may only where callgate.conf says so:\n"
+	  "       callgatectl agent\n"
+	  "  2. A relay, on any machine that both reach. It only carries bytes and need not be trusted:\n"
+	  "       socat TCP-LISTEN:4000 TCP-LISTEN:4001\n"
+	  "  3. The other side:\n"
+	  "       callgatectl answer --microphone --via tcp:relay.example:4000 -- ffplay -\n"
+	  "  4. You:\n"
+	  "       callgatectl call bob --microphone --via tcp:relay.example:4001 -- \\\n"
+	  "           ffmpeg -nostdin -f alsa -i default -f matroska -\n"
+	  "  5. Both: type \"allow\" at your agent. Read the nine digits to each other, best over a telephone, and\n"
+	  "     type \"matches\" if they are the same. From then on you know each other's key.\n\n" },
 	{ "answer", "[--camera] [--microphone] --via ADDRESS -- CMD [ARG...]",
 	  "wait for one call and give it to CMD", 0, 0,
 	  TAKES_JSON | TAKES_KINDS | TAKES_CALL | TAKES_SEND, verb_answer,

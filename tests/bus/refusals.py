@@ -166,6 +166,15 @@ alice.app.call(path, SESSION, "End")
 relay.stop()
 wait_for(lambda: bob.properties(other) is None, 5)
 
+# ---- somebody else's key
+path, other, relay = start_call(alice, bob, contact="carol")
+ok(end_of(path) == "mismatch", "a key that is known under another name ends the call")
+notice = alice.agent.take(lambda e: e["event"] == "Notify" and e["arguments"][0] == "mismatch")
+ok(notice and "not carol" in notice["arguments"][1] and "as bob" in notice["arguments"][1], "and the user is told whose it is", notice)
+bob.app.call(other, SESSION, "End")
+relay.stop()
+wait_for(lambda: bob.properties(other) is None, 5)
+
 # ---- changed key
 bob.daemon.end()
 subprocess.run(["rm", "-r", f"{bob.daemon.state}/{BOB}"], check=True)
@@ -176,7 +185,9 @@ bob.agent.events.clear()
 path, other, relay = start_call(alice, bob)
 ok(end_of(path) == "mismatch" and alice.gate.allowed() == 0, "a contact with another key ends the call")
 notice = alice.agent.take(lambda e: e["event"] == "Notify" and e["arguments"][0] == "mismatch")
-ok(notice and "interfering" in notice["arguments"][1], "and the user is told in plain words", notice)
+ok(notice and all(word in notice["arguments"][1] for word in ("for bob has another key", "new machine", "somebody between you",
+                                                              "interfering", "Ask bob in another way", "peers forget")),
+   "and the user is told in plain words what it can mean, and what to do", notice)
 ok(not bob.agent.wait("Compare", 0.3), "before the caller's key was told")
 bob.app.call(other, SESSION, "End")
 relay.stop()
