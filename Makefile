@@ -140,7 +140,8 @@ check-kernel: module $(kself_bin) ## the module, one boot for each program
 check-vm: all ## the rig itself and the whole system
 	$(Q)tests/run $(vm_cmds)
 
-# Their programs and recipes: tests/sim/rules.mk, tests/fuzz/rules.mk.
+# Their programs and recipes: tests/model/rules.mk, tests/sim/rules.mk, tests/fuzz/rules.mk.
+check-model: ## the model of a call with two heartbeats each, in minutes and 4 GB
 check-sim: ## random schedules of a hostile relay, for SIM_SECONDS=40
 check-fuzz: ## every fuzzer, each for FUZZ_SECONDS=60
 

@@ -10,7 +10,7 @@ sim_wraps := crypto_aead_get crypto_x25519 crypto_x25519_public crypto_secret_ne
 
 .PHONY: check-sim
 check-sim: $(sim_bin)
-	$(Q)tests/run $(sim_cmds)
+	$(Q)tests/run --timeout 0 $(sim_cmds)
 
 check-build: $(sim_bin)
 
