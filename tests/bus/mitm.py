@@ -10,6 +10,7 @@ import copy
 import math
 import os
 import sys
+import time
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -36,20 +37,17 @@ class Half:
     def __init__(self, side, role):
         self.side, self.peer, self.path, self.seen = side, Peer(role, 0), None, None
 
-    def carry(self, until=lambda: False):
-        """Blobs both ways until nothing moves or `until` says so; what he was refused."""
-        refused = []
-        while not until():
-            moved = False
+    def carry(self, until):
+        """Blobs both ways until `until` says so; whether it did."""
+        end = time.monotonic() + LIMIT
+        while True:
             for blob in self.peer.take():
-                moved = True
-                refused.append(self.deliver(blob))
-            event = self.side.app.wait_signal("Blob", 0 if moved else 0.05, self.path)
+                self.deliver(blob)
+            if until() or time.monotonic() > end:
+                return until()
+            event = self.side.app.wait_signal("Blob", 0.1, self.path)
             if event:
                 self.peer.receive(bytes.fromhex(event["arguments"][0]))
-            elif not moved:
-                break
-        return [one for one in refused if one != "allowed"]
 
     def deliver(self, blob):
         return self.side.app.refusal(self.path, SESSION, "Deliver", "ay", {"bytes": blob.hex()})
@@ -107,9 +105,7 @@ def same(a, b, bits):
 
 def finish_with(half):
     """Up to the question; the number that its user sees, which is the one that he computed."""
-    half.carry(lambda: half.peer.confirmed)
-    half.carry()
-    return half.shown()
+    return half.shown() if half.carry(lambda: half.peer.confirmed) else None
 
 
 def grind(half, wanted, bits, keys=False):
@@ -179,8 +175,8 @@ for keys, what in ((False, "secret"), (True, "key")):
     wanted = finish_with(a)
     tries = grind(b, wanted, 6, keys)
     ok(same(b.peer.sas, wanted, 6), f"he finds a {what} that would make Bob's number end as Alice's", tries)
-    b.carry()
-    ok(b.shown(0.3) is None and bob.properties(b.path) is None, f"but Bob's daemon ends the call and shows no number ({what})")
+    ended = b.carry(lambda: bob.properties(b.path) is None)
+    ok(ended and b.shown(0.3) is None, f"but Bob's daemon ends the call and shows no number ({what})")
     a.end()
     b.end()
 b = to_bob(peer=Grinder("initiator", 0))
