@@ -270,7 +270,8 @@ int question_ask(struct approvals *approvals, uid_t uid, const struct question_t
 		return -ENOENT;
 	TAILQ_FOREACH(question, &approvals->questions, all)
 	count += question->uid == uid;
-	if (count >= BOUND_QUESTIONS_UID)
+	/* A session that the user approved has its comparison, however many others ring. There is one for each session. */
+	if (count >= BOUND_QUESTIONS_UID && text->type != QUESTION_COMPARE)
 		return -ENOSPC;
 	question = calloc(1, sizeof(*question));
 	if (question == NULL)
