@@ -17,7 +17,9 @@
  * A mapping goes through the file that the buffers belong to, and the driver
  * does not ask whether that is still so when it finds them. So nobody may give
  * a file's buffers away while it is being mapped, nor map it meanwhile: a
- * mapping, under mmap_lock, is refused; REQBUFS and a revocation wait. Where
+ * mapping, under mmap_lock, is refused; REQBUFS and a revocation wait. An
+ * export is not waited for, because its program could hold it up: there the
+ * drivers ask for the owner themselves, under their lock. Where
  * the driver does not keep the owner in its vb2 queue, ours is the last file
  * that asked with success, and may be stale while another one asks; so there
  * whoever asks holds off the node's mappings.
@@ -152,7 +154,7 @@ u64 callgate_v4l2_buffers_take(struct v4l2_gate *gate, struct file *file)
 		holds = rec->holds;
 	}
 	spin_unlock(&gate->lock);
-	/* A mapping waits for nothing that its program could delay. */
+	/* A mapping waits in the driver for what a stop waits for too, if for anything. */
 	wait_event(gate->idle, quiet(gate, file, false));
 	return holds;
 }

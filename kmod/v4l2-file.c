@@ -364,7 +364,10 @@ static bool stop_file(struct v4l2_gate *gate, struct file *file, bool overlay)
 	u64 starts, holds;
 	bool off, runs;
 
+	/* First what waits for no mapping: from then on no frame comes. */
 	starts = callgate_v4l2_file_stopping(gate, file);
+	callgate_v4l2_stop(gate->vdev, file,
+			   CALLGATE_V4L2_STREAM | (overlay ? CALLGATE_V4L2_OVERLAY : 0));
 	holds = callgate_v4l2_buffers_take(gate, file);
 	off = callgate_v4l2_stop(gate->vdev, file, overlay ? what | CALLGATE_V4L2_OVERLAY : what);
 	callgate_v4l2_buffers_taken(gate, file, holds, off);

@@ -129,7 +129,7 @@ u64 callgate_v4l2_buffers_take(struct v4l2_gate *gate, struct file *file);
 void callgate_v4l2_buffers_taken(struct v4l2_gate *gate, struct file *file, u64 holds, bool off);
 /* Is current the one who may fill the file's buffers? 0 or what ends the operation. */
 int callgate_v4l2_buffers_held(struct v4l2_gate *gate, struct file *file, enum callgate_op op);
-/* The same around a mapping or an export: while it is inside, the file keeps its buffers. Never waits. */
+/* The same of a mapping or an export. Until mapped() the file keeps its buffers. Never waits. */
 int callgate_v4l2_buffers_map(struct v4l2_gate *gate, struct file *file, enum callgate_op op);
 void callgate_v4l2_buffers_mapped(struct v4l2_gate *gate, struct file *file);
 /* May whoever holds the file's buffers keep them? Caller holds gate->lock. */

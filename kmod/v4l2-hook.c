@@ -383,9 +383,9 @@ static long ioctl_export(struct v4l2_gate *gate, struct file *file, ioctl_fn cal
 	ret = callgate_v4l2_buffers_map(gate, file, CALLGATE_OP_BUFFERS);
 	if (ret)
 		return ret;
-	ret = call(file, cmd, arg);
+	/* Not across the driver: it reads user memory, which can make it wait, and a revocation with it. */
 	callgate_v4l2_buffers_mapped(gate, file);
-	return ret;
+	return check_again(gate, file, call(file, cmd, arg));
 }
 
 /*

@@ -91,7 +91,7 @@ static bool overlay_off(struct video_device *vdev, struct file *file)
  * what closing the file does; a reader asleep inside keeps others from
  * starting until it has left (waiting_in_dqbuf), so it never meets their buffers.
  */
-static bool stop_queue(struct video_device *vdev, struct file *file, bool locked)
+static bool stop_queue(struct video_device *vdev, struct file *file, bool buffers, bool locked)
 {
 	struct vb2_queue *q = vdev->queue;
 
@@ -105,7 +105,8 @@ static bool stop_queue(struct video_device *vdev, struct file *file, bool locked
 		return true;
 	}
 	stream_off(vdev, file, q->type);
-	free_buffers(vdev, file, q->type);
+	if (buffers)
+		free_buffers(vdev, file, q->type);
 	return !vb2_is_streaming(q);
 }
 
@@ -142,7 +143,7 @@ bool callgate_v4l2_stop(struct video_device *vdev, struct file *file, unsigned i
 		if (!(what & CALLGATE_V4L2_STREAM))
 			;
 		else if (vdev->queue)
-			off &= stop_queue(vdev, file, lock);
+			off &= stop_queue(vdev, file, what & CALLGATE_V4L2_BUFFERS, lock);
 		else
 			off &= stop_types(vdev, file, what & CALLGATE_V4L2_BUFFERS);
 	}

@@ -20,7 +20,9 @@
 #include "gate.h"
 #include "harness.h"
 #include "microphone.h"
+#include "stall.h"
 #include "usbip.h"
+#include "v4l2_ops.h"
 
 #define USER	 1000
 #define SESSION	 7
@@ -188,6 +190,29 @@ TEST(stop_when_revoked)
 	EXPECT_EQ(app_call(app, APP_DQBUF, 0), -EACCES);
 	/* Another app has the camera at once, though the first one holds its file. */
 	expect_view();
+}
+
+/* This driver knows the owner, but does not tell; see kmod/v4l2-buffers.c. */
+TEST(deny_mapping_while_another_one_asks)
+{
+	struct app *a, *b;
+
+	if (!stall_permit())
+		harness_skip("no userfaultfd");
+	plug(USBIP_CAMERA);
+	a = open_app(0);
+	b = open_app(0);
+	allow(a);
+	allow(b);
+	ASSERT_EQ(app_call(a, APP_REQBUFS, BUFFERS), BUFFERS);
+	/* A probe gives nothing back. */
+	EXPECT_EQ(app_run(a, op_create, 0), 0);
+	EXPECT_EQ(app_run(a, op_map, 0), 0);
+	ASSERT_EQ(app_run(b, op_stall_reqbufs, 2), 1);
+	EXPECT_EQ(app_run(a, op_map, 0), -EBUSY);
+	EXPECT(app_run(b, op_stall_end, 0) < 0);
+	EXPECT_EQ(app_run(a, op_map, 0), 0);
+	EXPECT_EQ(app_call(b, APP_MMAP_BLIND, 0), -EACCES);
 }
 
 TEST(wake_a_blocked_dqbuf_when_revoked)
