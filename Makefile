@@ -135,7 +135,7 @@ check-desktop: tools ## the window of questions, on a display of its own
 	$(Q)tests/run $(desktop_cmds)
 
 check-kernel: module $(kself_bin) ## the module, one boot for each program
-	$(Q)tests/run $(kernel_cmds)
+	$(Q)tests/run $(if $(TEST_SECONDS),--timeout $(TEST_SECONDS)) $(kernel_cmds)
 
 check-vm: all ## the rig itself and the whole system
 	$(Q)tests/run $(vm_cmds)
@@ -145,11 +145,14 @@ check-model: ## the model of a call with two heartbeats each, in minutes and 4 G
 check-sim: ## random schedules of a hostile relay, for SIM_SECONDS=40
 check-fuzz: ## every fuzzer, each for FUZZ_SECONDS=60
 
+# tests/soak/rules.mk
+soak: ## endurance and fuzzers of the module in full, hours; SOAK=percent KFUZZ_SECONDS=600 KFUZZ_SEED=
+
 debug-kernel: ## build the debug kernel, once (ten minutes and more)
 	$(Q)tests/vm/debug-kernel
 
 check-debug: setup ## the kernel tests on the debug kernel
-	$(Q)release=$$(tests/vm/debug-kernel) && $(MAKE) check-kernel KERNEL=$$release
+	$(Q)release=$$(tests/vm/debug-kernel) && $(MAKE) check-kernel KERNEL=$$release TEST_SECONDS=7200
 
 check-kernels: setup ## the kernel tests on 6.1, on 6.12 and on the newest in Debian 13's backports
 	$(Q)failed=; for k in 6.1. 6.12. 7.; do \

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -115,6 +116,14 @@ static void end_group(pid_t group)
 	}
 }
 
+/* A debug kernel takes its time. */
+static unsigned int slowness(void)
+{
+	struct utsname name;
+
+	return uname(&name) == 0 && strstr(name.release, "-dbg") ? 8 : 1;
+}
+
 /* Waits for the test's process; its group is gone afterwards. */
 static void wait_for(pid_t pid, unsigned int limit)
 {
@@ -155,7 +164,7 @@ static void run(struct harness_test *test)
 		_exit(0);
 	}
 	setpgid(pid, pid);
-	wait_for(pid, test->limit);
+	wait_for(pid, test->limit * slowness());
 }
 
 static bool wanted(const struct harness_test *test, int argc, char **argv)

@@ -18,7 +18,7 @@ netlink_run = "$(vm) --timeout 40000 -- env BUILD=$(BUILD) /callgate/tests/soak/
 kernel_cmds += $(call soak_run,1) $(call fuzz_run,60) $(call netlink_run,60)
 
 .PHONY: soak
-soak: setup ## endurance and fuzzers in full (hours); on the debug kernel with KERNEL=6.1.192-dbg
+soak: setup
 	$(Q)$(MAKE) module module-test $(soak_bin)
 	$(Q)tests/run --verbose --timeout 45000 $(call soak_run,$(SOAK)) $(call fuzz_run,$(KFUZZ_SECONDS)) \
 		$(call netlink_run,$(KFUZZ_SECONDS))
