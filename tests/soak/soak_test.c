@@ -212,10 +212,10 @@ static bool no_grants(void *gate)
 
 TEST_LIMIT(grants_given_renewed_and_expired, HOURS)
 {
-	int i, n = times(10000), given = 0, renewed = 0, expired = 0, batch;
+	int i, n = times(10000), given = 0, renewed = 0, expired = 0, batch, err;
 	struct gate_order orders[SUBJECTS], order;
 	pid_t subjects[SUBJECTS];
-	uint64_t first, again;
+	uint64_t first, again, begun;
 	struct gate *gate;
 	char what[100];
 
@@ -230,13 +230,18 @@ TEST_LIMIT(grants_given_renewed_and_expired, HOURS)
 		for (i = 0; i < batch; i++) {
 			order = orders[i % SUBJECTS];
 			order.session = 100 + i / SUBJECTS;
-			order.deadline = harness_now() + 9 * SECOND;
+			begun = harness_now();
+			order.deadline = begun + 9 * SECOND;
 			ASSERT_EQ(gate_grant(gate, &order, &first), 0);
 			given++;
-			/* The renewed one ends soon, so that nobody waits long. */
-			order.deadline = harness_now() + SECOND / 2 + draw(SECOND);
-			ASSERT_EQ(gate_grant(gate, &order, &again), 0);
-			EXPECT_EQ(first, again);
+			/* The renewed one ends soon, so that nobody waits long. On a busy machine too soon. */
+			do {
+				order.deadline = harness_now() + SECOND + draw(SECOND);
+				err = gate_grant(gate, &order, &again);
+			} while (err == -ERANGE);
+			ASSERT_EQ(err, 0);
+			/* A machine that stood still for so long let the first one end. */
+			EXPECT(first == again || harness_now() > begun + 9 * SECOND);
 			renewed++;
 		}
 		ASSERT(harness_wait(no_grants, gate, 30000));
