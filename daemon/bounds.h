@@ -21,6 +21,10 @@
 #define BOUND_MODE_CHANGES	4  /* that wait for an authorisation, of all users */
 #define BOUND_TOLD		64 /* programs whose denial was told lately */
 
+#define BOUND_PENDING_UID   32 /* records that wait until they can be written */
+#define BOUND_DENIED_UID    64 /* programs whose denied attempts of a day are counted apart */
+#define BOUND_REPLACE_BYTES (64u << 20) /* of a rewritten history */
+
 #define BOUND_BLOB     256  /* bytes; the longest of the protocol is 178 */
 #define BOUND_NAME     63   /* bytes of a contact's or claimed name */
 #define BOUND_LABEL    1087 /* bytes of an app label: class and path */

@@ -78,7 +78,9 @@ static int add_session(struct service *service, sd_bus_message *m, struct call_r
 	request->uid = caller.uid;
 	request->owner = sd_bus_message_get_sender(m);
 	request->owner_facts = &facts;
-	r = calls_add(&service->calls, request, &call, &refusal);
+	r = history_check(&service->history, caller.uid, &refusal);
+	if (r == 0)
+		r = calls_add(&service->calls, request, &call, &refusal);
 	if (r > 0)
 		return bus_refused(error, &refusal);
 	return r < 0 ? bus_failed(error, r) : sd_bus_reply_method_return(m, "o", call->path);

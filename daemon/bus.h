@@ -12,6 +12,7 @@
 #include "denial.h"
 #include "dict.h"
 #include "gate.h"
+#include "history.h"
 #include "listener.h"
 #include "policy.h"
 #include "refusal.h"
@@ -22,6 +23,7 @@
 #define BUS_MANAGER	  "org.callgate1.Manager"
 #define BUS_SESSION	  "org.callgate1.Session"
 #define BUS_PEER	  "org.callgate1.Peer"
+#define BUS_HISTORY	  "org.callgate1.History"
 #define BUS_DEVICE	  "org.callgate1.Device"
 #define BUS_PEER_PREFIX	  "/org/callgate1/peer/"
 #define BUS_DEVICE_PREFIX "/org/callgate1/device/"
@@ -63,6 +65,7 @@ struct service {
 	struct users users;
 	struct calls calls;
 	struct captures captures;
+	struct history history;
 	struct gate *gate;
 	struct bus_sender senders[BUS_SENDERS];
 	unsigned int next_sender;
@@ -190,6 +193,8 @@ void bus_stream_view(const struct service *service, const struct capture *stream
 /* Appends a(oa{sv}) of the user's contacts. */
 int bus_peer_list(struct user *user, sd_bus_message *reply);
 int bus_peer_register(struct service *service);
+
+int bus_history_register(struct service *service);
 
 int bus_manager_register(struct service *service);
 /* The program behind a caller's connection. -ESRCH, -EPERM: it cannot be seen. */

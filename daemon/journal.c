@@ -284,6 +284,9 @@ int journal_open(struct journal **ret_journal, int dir, uint32_t retain)
 	r = journal->keys ? load(journal, &keyring) : -ENOMEM;
 	if (r >= 0)
 		r = scan(journal, keyring, true, &parts, &n);
+	/* Everything but to forget it all will say so. */
+	if (r == -EBADMSG)
+		r = 0;
 	if (r < 0) {
 		journal_free(journal);
 		return r;

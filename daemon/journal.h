@@ -21,7 +21,9 @@ struct journal;
  * @dir: the journal's directory; taken, also on failure
  * @retain: days, 1 to KEYRING_RETAIN_MAX
  *
- * Return: 0; -EBADMSG: the key file is damaged; another negative errno.
+ * A key file that is damaged is told by every function but journal_forget() of all, with -EBADMSG.
+ *
+ * Return: 0 or a negative errno.
  */
 int journal_open(struct journal **ret_journal, int dir, uint32_t retain);
 struct journal *journal_free(struct journal *journal);

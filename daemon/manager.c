@@ -41,17 +41,26 @@ struct manager {
 
 static void on_added(void *userdata, struct call *call)
 {
-	bus_send_session_added(userdata, call);
+	struct service *service = userdata;
+
+	history_session_added(&service->history, call);
+	bus_send_session_added(service, call);
 }
 
 static void on_removed(void *userdata, struct call *call)
 {
-	bus_send_session_removed(userdata, call);
+	struct service *service = userdata;
+
+	history_session_removed(&service->history, call);
+	bus_send_session_removed(service, call);
 }
 
 static void on_changed(void *userdata, struct call *call)
 {
-	bus_send_session_changed(userdata, call);
+	struct service *service = userdata;
+
+	history_session_changed(&service->history, call);
+	bus_send_session_changed(service, call);
 }
 
 static void on_blob(void *userdata, struct call *call, const void *blob, size_t len)
@@ -160,8 +169,10 @@ static void on_gate_changed(void *userdata)
 	struct manager *manager = userdata;
 	struct service *service = &manager->service;
 
-	if (gate_mode(service->gate) == GATE_ABSENT)
+	if (gate_mode(service->gate) == GATE_ABSENT) {
+		history_streams_lost(&service->history);
 		captures_clear(&service->captures);
+	}
 	if (!manager->started)
 		return;
 	apply_mode(service);
@@ -172,6 +183,7 @@ static void on_forget(void *userdata)
 {
 	struct manager *manager = userdata;
 
+	history_streams_lost(&manager->service.history);
 	captures_clear(&manager->service.captures);
 }
 
@@ -207,6 +219,8 @@ static void on_denied(void *userdata, const struct capture *attempt)
 		DICT_TEXT("Device", name),
 	};
 
+	if (manager->started)
+		history_denied(&service->history, attempt);
 	bus_send_denied(service, attempt);
 	denial_note(&service->denials, attempt, (uint64_t)time(NULL));
 	if (calls_by_image(&service->calls, &attempt->who) != NULL ||
@@ -259,6 +273,7 @@ static void on_stream_started(void *userdata, const struct capture *stream)
 
 	if (captures_add_stream(&service->captures, stream) < 0)
 		return;
+	history_stream_started(&service->history, stream);
 	bus_send_stream_started(service, stream);
 	refresh_session_of(service, stream->session);
 }
@@ -273,6 +288,7 @@ static void on_stream_stopped(void *userdata, uint64_t id)
 	if (stream == NULL)
 		return;
 	session = stream->session;
+	history_stream_stopped(&service->history, stream);
 	bus_send_stream_stopped(service, stream);
 	captures_remove_stream(&service->captures, id);
 	refresh_session_of(service, session);
@@ -304,6 +320,15 @@ static const struct gate_hooks gate_hooks = {
 	.device_added = on_device_added,
 	.device_removed = on_device_removed,
 };
+
+/* ---- from the history ---------------------------------------------------------------------------- */
+
+static void on_history(void *userdata, uid_t uid, const char *message)
+{
+	struct service *service = userdata;
+
+	approval_notify(&service->approvals, uid, "history", message, NULL, 0);
+}
 
 /* ---- coming and going -------------------------------------------------------------------------- */
 
@@ -393,6 +418,8 @@ static int take_name(struct service *service)
 	if (r >= 0)
 		r = bus_peer_register(service);
 	if (r >= 0)
+		r = bus_history_register(service);
+	if (r >= 0)
 		r = sd_bus_request_name(service->bus, BUS_NAME, 0);
 	if (r == -EEXIST)
 		fprintf(stderr, "callgated: another callgated has the name %s; end it first\n",
@@ -433,6 +460,10 @@ int manager_start(struct manager *manager, const char *state_dir)
 	r = calls_init(calls, service->bus, manager->event, &call_hooks, service);
 	if (r < 0)
 		return r;
+	r = history_init(&service->history, manager->event, &service->policy, &service->users,
+			 &service->captures, on_history, service);
+	if (r < 0)
+		return r;
 	calls->policy = &service->policy;
 	calls->approvals = &service->approvals;
 	calls->watches = &service->watches;
@@ -467,6 +498,7 @@ struct manager *manager_free(struct manager *manager)
 		while (!LIST_EMPTY(&service->carries))
 			carry_free(LIST_FIRST(&service->carries));
 		calls_deinit(&service->calls);
+		history_deinit(&service->history);
 		listeners_deinit(&service->listeners);
 		approvals_deinit(&service->approvals);
 		watches_deinit(&service->watches);

@@ -21,6 +21,9 @@ void policy_init(struct policy *policy)
 		.unverified_ns = 120 * NS_PER_S,
 		.unverified_kinds = POLICY_KIND_MICROPHONE,
 		.heartbeat_ms = 2000,
+		.history_days = 7,
+		.history_unit = 900,
+		.history_deny = true,
 		.agent_group = "callgate-agent",
 	};
 }
@@ -75,14 +78,32 @@ bool policy_set(struct policy *policy, const char *section, const char *name, co
 		if (!text_to_number(value, 1000, 15000, &number))
 			return false;
 		policy->heartbeat_ms = (uint32_t)number;
+	} else if (strcmp(section, "history") == 0 && strcmp(name, "days") == 0) {
+		*ret_why = "[history] days is a number from 0 (nothing is kept) to 90";
+		if (!text_to_number(value, 0, 90, &number))
+			return false;
+		policy->history_days = (uint32_t)number;
+	} else if (strcmp(section, "history") == 0 && strcmp(name, "unit") == 0) {
+		*ret_why =
+			"[history] unit is a number of seconds from 60 to 86400 that a day is a multiple of";
+		if (!text_to_number(value, 60, 86400, &number) || 86400 % number != 0)
+			return false;
+		policy->history_unit = (uint32_t)number;
+	} else if (strcmp(section, "history") == 0 && strcmp(name, "full") == 0) {
+		*ret_why = "[history] full is deny or continue";
+		if (strcmp(value, "deny") != 0 && strcmp(value, "continue") != 0)
+			return false;
+		policy->history_deny = strcmp(value, "deny") == 0;
 	} else if (strcmp(section, "agent") == 0 && strcmp(name, "group") == 0) {
 		*ret_why = "[agent] group is the name or number of a group";
 		if (!text_is_name(value, POLICY_GROUP_MAX - 1))
 			return false;
 		snprintf(policy->agent_group, sizeof(policy->agent_group), "%s", value);
 	} else {
-		*ret_why = "there is no such key; the keys are [prompt] timeout, pseudo_terminal; "
-			   "[unverified] seconds, kinds; [channel] heartbeat; [agent] group";
+		*ret_why =
+			"there is no such key; the keys are [prompt] timeout, pseudo_terminal; "
+			"[unverified] seconds, kinds; [channel] heartbeat; [history] days, unit, "
+			"full; [agent] group";
 		return false;
 	}
 	return true;

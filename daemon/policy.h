@@ -20,6 +20,9 @@
  * @unverified_ns: how long a peer whose number was not compared yet may be talked to
  * @unverified_kinds: what may be captured for a peer who is not verified
  * @heartbeat_ms: of the channel, asked by the responder
+ * @history_days: how long a call is remembered; 0: not at all
+ * @history_unit: seconds to which the times in the history are rounded
+ * @history_deny: no new sessions while the history cannot be written
  * @agent_group: name or number of the group that only agents run with
  */
 struct policy {
@@ -28,6 +31,9 @@ struct policy {
 	uint64_t unverified_ns;
 	uint32_t unverified_kinds;
 	uint32_t heartbeat_ms;
+	uint32_t history_days;
+	uint32_t history_unit;
+	bool history_deny;
 	char agent_group[POLICY_GROUP_MAX];
 };
 

@@ -186,6 +186,13 @@ int walk_segment(struct walk *walk, const char *name, const uint8_t *bytes, size
 		return 0;
 	}
 	join(walk, &head, &place);
+	/* The writer goes back over a segment that got no cell. */
+	if (cells == 0) {
+		place.offset = SEGMENT_HEADER_LEN;
+		if (len > SEGMENT_HEADER_LEN)
+			tell(walk, WALK_TORN, &place);
+		return 0;
+	}
 	walk->started = true;
 	walk->next = head.first;
 	/* An anchor of the end of the segment before is covered by this header as well. */

@@ -262,6 +262,26 @@ static int store(const struct users *users, uid_t uid, int dir_fd, const struct 
 	return r < 0 ? r : file_write_private(dir_fd, "identity", data, length);
 }
 
+int user_subdir(const struct user *user, const char *name, bool create, int *ret_fd)
+{
+	_cleanup_close_ int dir = -1;
+	int fd, r = open_dir(user, create, &dir);
+
+	if (r < 0)
+		return r;
+	if (create && mkdirat(dir, name, 0700) == 0) {
+		if (fsync(dir) < 0)
+			return -errno;
+	} else if (create && errno != EEXIST) {
+		return -errno;
+	}
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
 int user_identity(struct user *user, bool create, struct identity **ret_identity)
 {
 	_cleanup_close_ int fd = -1;
@@ -349,10 +369,9 @@ int user_set_blocked(struct user *user, uint32_t kinds)
 
 /* ---- all of them ------------------------------------------------------------------------------- */
 
-/* Calls back for each user's directory until one returns other than 0. */
-static int for_each(const struct users *users,
-		    int (*each)(const struct users *users, uid_t uid, int dir_fd, void *userdata),
-		    void *userdata)
+int users_each(const struct users *users,
+	       int (*each)(const struct users *users, uid_t uid, int dir_fd, void *userdata),
+	       void *userdata)
 {
 	DIR *dir = list(users->dir_fd);
 	const struct dirent *entry;
@@ -388,7 +407,7 @@ static int is_sealed(const struct users *users, uid_t uid, int dir_fd, void *use
 
 bool users_have_sealed(const struct users *users)
 {
-	return for_each(users, is_sealed, NULL) != 0;
+	return users_each(users, is_sealed, NULL) != 0;
 }
 
 /* An identity of before there were seals. */
@@ -434,7 +453,7 @@ static int reseal(const struct users *users, uid_t uid, int dir_fd, void *userda
 
 int users_reseal(struct users *users)
 {
-	int result = 0, r = for_each(users, reseal, &result);
+	int result = 0, r = users_each(users, reseal, &result);
 
 	return r < 0 ? r : result;
 }

@@ -64,4 +64,11 @@ int user_save(struct user *user);
 /* Takes effect in memory even where it cannot be written. */
 int user_set_blocked(struct user *user, uint32_t kinds);
 
+/* A directory inside the user's own; with @create made if absent. 0; -ENOENT; another negative errno. */
+int user_subdir(const struct user *user, const char *name, bool create, int *ret_fd);
+/* Calls back for each user that has a directory, @dir_fd negative where it cannot be opened, until one returns other than 0. */
+int users_each(const struct users *users,
+	       int (*each)(const struct users *users, uid_t uid, int dir_fd, void *userdata),
+	       void *userdata);
+
 #endif

@@ -132,6 +132,11 @@ static char *confirm_text(const char *action, const struct client_dict *details)
 				   "Callgate: did you compare this key with its owner yourself?") &&
 		       prompt_field(&text, "Of", client_text(details, "Name")) &&
 		       prompt_field(&text, "Key", client_text(details, "Fingerprint"));
+	else if (!strcmp(action, "history-key"))
+		good = prompt_line(
+			&text,
+			"Callgate: a program wants to seal your call history to another key, "
+			"whose owner can read it from now on. May it?");
 	else
 		good = false;
 	/* Each app has contacts of its own: the same name may be somebody else's in another. */

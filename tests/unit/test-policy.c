@@ -24,6 +24,9 @@ static void defaults_are_the_protocol(void **state)
 	assert_true(policy.unverified_ns == 120000000000ull);
 	assert_int_equal(policy.unverified_kinds, POLICY_KIND_MICROPHONE);
 	assert_int_equal(policy.heartbeat_ms, 2000);
+	assert_int_equal(policy.history_days, 7);
+	assert_int_equal(policy.history_unit, 900);
+	assert_true(policy.history_deny);
 	assert_string_equal(policy.agent_group, "callgate-agent");
 }
 
@@ -50,6 +53,15 @@ static const struct {
 	{ "channel", "heartbeat", "15000", true },
 	{ "channel", "heartbeat", "999", false },
 	{ "channel", "heartbeat", "15001", false },
+	{ "history", "days", "0", true },
+	{ "history", "days", "90", true },
+	{ "history", "days", "91", false },
+	{ "history", "unit", "60", true },
+	{ "history", "unit", "86400", true },
+	{ "history", "unit", "59", false },
+	{ "history", "unit", "7000", false },
+	{ "history", "full", "continue", true },
+	{ "history", "full", "ignore", false },
 	{ "agent", "group", "callgate-agent", true },
 	{ "agent", "group", "", false },
 	{ "prompt", "Timeout", "5", false },
