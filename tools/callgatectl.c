@@ -30,6 +30,8 @@ enum {
 	TAKES_KEY = 1 << 7, /* what seal and unseal take */
 	TAKES_YES = 1 << 8,
 	TAKES_REPLACE = 1 << 9,
+	TAKES_UNLOCK = 1 << 10, /* --passphrase-fd and --anchor */
+	TAKES_HISTORY = 1 << 11,
 };
 
 struct verb {
@@ -91,6 +93,22 @@ static const struct verb verbs[] = {
 	{ "agent", "", "answer questions on this terminal", 0, 0, TAKES_TTY, verb_agent,
 	  "Becomes callgate-agent-tty(1), which asks you on this terminal before anything is captured.\n"
 	  "      --tty DEVICE  ask on another terminal\n" },
+	{ "history", "[anchor | setup | passphrase | forget WHAT | export FILE]",
+	  "your private call history", 0, 2, TAKES_JSON | TAKES_ALL | TAKES_UNLOCK | TAKES_HISTORY,
+	  verb_history,
+	  "Without an argument shows what was recorded of your calls and of denied attempts.\n"
+	  "  anchor        print where the history stands; keep it elsewhere, give it to --anchor later\n"
+	  "  setup         make your key, and have the history sealed to it\n"
+	  "  passphrase    put your key under a passphrase\n"
+	  "  forget        forget whole days, or a peer\n"
+	  "  export FILE   write all that is stored, signed in FILE.sig\n"
+	  "      --csv                for spreadsheets\n"
+	  "      --anchor ANCHOR      compare with it: status 6 when something was changed\n"
+	  "      --before YYYY-MM-DD  forget: the days before this one\n"
+	  "      --peer NAME          forget: the calls with a contact, or with a pseudonym as shown\n"
+	  "      --all                forget: everything; needs no key\n"
+	  "      --passphrase         setup: ask for a passphrase\n"
+	  "      --passphrase-fd N    read the passphrase from descriptor N; for a new one, the next line\n" },
 	{ "call", "CONTACT [--camera] [--microphone] --via ADDRESS -- CMD [ARG...]",
 	  "call somebody, with CMD capturing", 1, 1,
 	  TAKES_JSON | TAKES_KINDS | TAKES_CALL | TAKES_RECEIVE, verb_call,
@@ -236,7 +254,7 @@ static void help_all(FILE *out)
 	      "      --help     this text, or with a verb that verb's\n"
 	      "      --version  the version of Callgate\n\n"
 	      "Exit status: 0 done, 1 failed, 2 wrong usage, 3 you said no, 4 daemon, gate or agent absent,\n"
-	      "5 the call was ended by the other side or lapsed, 6 a frame was not genuine. See callgatectl(1).\n",
+	      "5 the call was ended by the other side or lapsed, 6 a frame or record was not genuine. See callgatectl(1).\n",
 	      out);
 }
 
@@ -271,6 +289,12 @@ enum {
 	OPT_STREAM,
 	OPT_YES,
 	OPT_REPLACE,
+	OPT_CSV,
+	OPT_BEFORE,
+	OPT_PEER,
+	OPT_ANCHOR,
+	OPT_PASSPHRASE,
+	OPT_PASSPHRASE_FD,
 };
 
 static const struct option options[] = {
@@ -290,6 +314,12 @@ static const struct option options[] = {
 	{ "stream", no_argument, NULL, OPT_STREAM },
 	{ "yes", no_argument, NULL, OPT_YES },
 	{ "replace", no_argument, NULL, OPT_REPLACE },
+	{ "csv", no_argument, NULL, OPT_CSV },
+	{ "before", required_argument, NULL, OPT_BEFORE },
+	{ "peer", required_argument, NULL, OPT_PEER },
+	{ "anchor", required_argument, NULL, OPT_ANCHOR },
+	{ "passphrase", no_argument, NULL, OPT_PASSPHRASE },
+	{ "passphrase-fd", required_argument, NULL, OPT_PASSPHRASE_FD },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -323,6 +353,14 @@ static unsigned option_flag(int option)
 		return TAKES_KEY;
 	case OPT_REPLACE:
 		return TAKES_REPLACE;
+	case OPT_CSV:
+	case OPT_BEFORE:
+	case OPT_PEER:
+	case OPT_PASSPHRASE:
+		return TAKES_HISTORY;
+	case OPT_ANCHOR:
+	case OPT_PASSPHRASE_FD:
+		return TAKES_UNLOCK;
 	}
 	return ~0u;
 }
@@ -418,6 +456,24 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 			break;
 		case OPT_REPLACE:
 			request.replace = true;
+			break;
+		case OPT_CSV:
+			request.csv = true;
+			break;
+		case OPT_BEFORE:
+			request.before = optarg;
+			break;
+		case OPT_PEER:
+			request.peer = optarg;
+			break;
+		case OPT_ANCHOR:
+			request.anchor = optarg;
+			break;
+		case OPT_PASSPHRASE:
+			request.passphrase = true;
+			break;
+		case OPT_PASSPHRASE_FD:
+			request.passphrase_fd = optarg;
 			break;
 		}
 	}

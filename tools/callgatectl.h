@@ -24,9 +24,10 @@ enum ctl_exit {
  * @command: what stands after "--"; NULL where there is none
  */
 struct ctl_request {
-	bool json, all, yes, send, receive, stream, replace;
+	bool json, all, yes, send, receive, stream, replace, csv, passphrase;
 	unsigned kinds;
 	const char *via, *as, *tty;
+	const char *before, *peer, *anchor, *passphrase_fd;
 	const char *key, *key_fd, *direction, *kind;
 	int n_arguments;
 	char **arguments;
@@ -50,6 +51,7 @@ int verb_answer(const struct ctl_request *request);
 int verb_seal(const struct ctl_request *request);
 int verb_unseal(const struct ctl_request *request);
 int verb_identity(const struct ctl_request *request);
+int verb_history(const struct ctl_request *request);
 
 /* Print "callgatectl: ..." on standard error. */
 void ctl_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

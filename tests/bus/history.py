@@ -1,0 +1,289 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The private call history: what is recorded of real sessions, who can read it, and what forgetting leaves."""
+import glob
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
+from rig import *  # noqa: E402,F403
+
+if os.geteuid() != 0:
+    plan_skip("needs root, to act as several users")
+
+CTL = os.path.join(ROOT, "build", "callgatectl")
+HISTORY = "org.callgate1.History"
+HEART = "[channel]\nheartbeat = 1000\n"
+
+place = Place()
+alice = Side(place, "alice", ALICE, config=HEART + "[history]\nunit = 60\n")
+bob = Side(place, "bob", BOB, gate=False, config=HEART)
+
+
+def home(uid):
+    path = f"{place.path}/home-{uid}"
+    if not os.path.isdir(path):
+        os.mkdir(path, 0o700)
+        os.chown(path, uid, uid)
+    return path
+
+
+def ctl(side, *arguments, uid=None, text=None):
+    """callgatectl history as a user; a passphrase, or two lines, go through descriptor 0."""
+    uid = side.uid if uid is None else uid
+    command = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", CTL, "history", *arguments]
+    if text is not None:
+        command += ["--passphrase-fd", "0"]
+    done = subprocess.run(command, input=text or "", capture_output=True, text=True, timeout=60, check=False,
+                          env=dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=side.bus.address, HOME=home(uid)))
+    return done.returncode, done.stdout, done.stderr
+
+
+def records(side, **options):
+    status, out, err = ctl(side, "--json", **options)
+    try:
+        return json.loads(out)
+    except ValueError:
+        return {"history": [], "status": status, "error": err, "out": out}
+
+
+def journal(side):
+    return f"{side.daemon.state}/{side.uid}/journal"
+
+
+def segments(side):
+    return sorted(glob.glob(journal(side) + "/*-*"))
+
+
+def call(hold=0.0):
+    """A whole call with captures: of the session, and of a program outside of it."""
+    path, other, relay = start_call(alice, bob)
+    if not alice.known:
+        compare(alice, bob)
+        alice.known = True
+    wait_for(lambda: alice.gate.allowed() == 3)
+    session = next(iter(alice.gate.grants))
+    alice.gate.event("stream 9 " + alice.gate.capture(alice.subject, 7, 2, session))
+    alice.gate.event("stream 10 " + alice.gate.capture(alice.loner, 7, 1))
+    wait_for(lambda: len(alice.app.manager("ListStreams")) == 2)
+    time.sleep(hold)
+    alice.app.call(path, SESSION, "End")
+    wait_for(lambda: alice.properties(path) is None)
+    alice.gate.event("stop 9 0")
+    alice.gate.event("stop 10 0")
+    wait_for(lambda: not alice.app.manager("ListStreams"))
+    wait_for(lambda: bob.properties(other) is None)
+    relay.stop()
+
+
+alice.known = False
+alice.loner = alice.app.spawn("sleep", "2001")
+alice.gate.event("device 7 3 video0 Test camera")
+
+# ---- before there is a key
+call(hold=1.2)
+ok(not segments(alice), "without a key of the user's nothing is on the disk")
+status, out, err = ctl(alice)
+ok(status == 0 and "A key for your call history was made now" in err and "no passphrase" in out,
+   "the first look makes a key and says that it has no passphrase", (status, out, err))
+key = f"{home(ALICE)}/.local/share/callgate/history.key"
+ok(os.stat(key).st_mode & 0o7777 == 0o600 and os.stat(key).st_uid == ALICE, "which is for the user alone")
+seen = records(alice)
+ok(len(seen["history"]) == 1 and not seen["damaged"] and not seen["problems"], "the call that had waited is there", seen)
+one = seen["history"][0]
+ok(one["type"] == "session" and one["app"].startswith("exe:/usr/bin/python3") and one["kinds"] == "camera" and
+   one["authentication"] == "verified" and one["end_reason"] == "ended" and one["level"] == "channel" and
+   one["direction"] == "outgoing" and one["contact"] == "bob", "with app, kinds, level, why it ended, and who", one)
+ok(1 <= one["camera_seconds"] <= 60 and one["microphone_seconds"] == 0, "and the seconds of its own captures", one)
+ok("/sleep" in one["programs"] and "camera" in one["programs"] and "microphone" in one["programs"],
+   "and which programs captured while it lasted, also outside of it", one)
+ok(one["start"] % 60 == 0 and one["end"] % 60 == 0 and abs(one["start"] - time.time()) < 1200, "times are rounded", one)
+text = json.dumps(seen)
+ok("Test camera" not in text and str(alice.subject) not in text.replace(str(one["start"]), ""),
+   "no device and no process number", text)
+
+# ---- denied attempts
+for n in (1, 1, 3):
+    alice.gate.event("denied 0 " + alice.gate.capture(alice.loner, 7, 2, count=n))
+denied = wait_for(lambda: [r for r in records(alice)["history"] if r["type"] == "denied"])
+total = wait_for(lambda: sum(r["count"] for r in records(alice)["history"] if r["type"] == "denied") == 5)
+ok(total and denied[0]["start"] % 86400 == 0 and denied[0]["kinds"] == "camera" and "sleep" in denied[0]["app"],
+   "denied attempts are counted by program, kind and day", denied)
+
+# ---- forms
+status, out, err = ctl(alice)
+ok(status == 0 and "call to   bob" in out and "denied" in out and "level channel" in out, "a table for people", out)
+status, out, err = ctl(alice, "--csv")
+ok(out.splitlines()[0].startswith("type,start,end") and len(out.splitlines()) == 1 + len(records(alice)["history"]),
+   "CSV", out)
+status, out, err = ctl(alice, "export", f"{home(ALICE)}/export.json")
+ok(status == 0, "the export is written", err)
+exported = json.load(open(f"{home(ALICE)}/export.json"))
+with open(f"{place.path}/public.der", "wb") as file:
+    file.write(bytes.fromhex("302a300506032b6570032100" + exported["signed_by"]))
+check = ["openssl", "pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", f"{place.path}/public.der", "-rawin",
+         "-in", f"{home(ALICE)}/export.json", "-sigfile", f"{home(ALICE)}/export.json.sig"]
+ok(subprocess.run(check, capture_output=True, check=False).returncode == 0 and
+   len(exported["history"]) == len(records(alice)["history"]), "and OpenSSL finds its signature good")
+with open(f"{home(ALICE)}/export.json", "a") as file:
+    file.write(" ")
+ok(subprocess.run(check, capture_output=True, check=False).returncode != 0, "but not once it was changed")
+
+# ---- other users
+seen = records(alice, uid=MALLORY)
+ok(seen["history"] == [] and seen.get("damaged") == 0, "another user sees a history of their own, which is empty", seen)
+stranger = Actor(alice.bus, MALLORY)
+name = os.path.basename(segments(alice)[0])
+ok(stranger.refusal(ROOT_PATH, HISTORY, "Open", "s", name) == "NotFound", "and gets no file of hers by its name")
+ok(stranger.refusal(ROOT_PATH, HISTORY, "Open", "s", "../../1/journal/" + name) == "NotFound", "nor by a path")
+ok(alice.app.refusal(ROOT_PATH, HISTORY, "Open", "s", name) == "allowed", "which she gets herself")
+ok(alice.app.refusal(ROOT_PATH, HISTORY, "Open", "s", "../identity") == "NotFound", "but no other file of the daemon's")
+stranger.call(ROOT_PATH, HISTORY, "Forget", "u", 0xffffffff)
+ok(len(records(alice)["history"]) >= 2, "what another user forgets is not hers")
+status, out, err = ctl(alice, uid=MALLORY, *["--json"])
+shutil.copy(key, f"{place.path}/stolen")
+
+# ---- the passphrase
+status, out, err = ctl(alice, "passphrase", text="correct horse\n")
+ok(status == 0, "the key is put under a passphrase", err)
+with open(key, "rb") as a, open(f"{place.path}/stolen", "rb") as b:
+    ok(b.read()[-64:-32] not in a.read(), "and is not in the file in clear any more")
+status, out, err = ctl(alice, text="wrong horse\n")
+ok(status == 3 and "not the passphrase" in err and not out, "a wrong passphrase is told", (status, err))
+status, out, err = ctl(alice)
+ok(status == 1 and "--passphrase-fd" in err, "and none, where there is no terminal", (status, err))
+status, out, err = ctl(alice, text="correct horse\n")
+ok(status == 0 and "no passphrase" not in out and "bob" in out, "the right one opens", (status, out, err))
+shutil.copy(f"{place.path}/stolen", key)
+os.chown(key, ALICE, ALICE)
+os.chmod(key, 0o644)
+status, out, err = ctl(alice)
+ok(status == 1 and "0600" in err, "a key that others may read is refused", err)
+os.chmod(key, 0o600)
+
+# ---- the anchor, damage
+call()
+status, anchor, err = ctl(alice, "anchor")
+anchor = anchor.strip()
+ok(status == 0 and ":" in anchor, "an anchor is printed", err)
+call()
+status, out, err = ctl(alice, "--anchor", anchor)
+ok(status == 0, "and holds while records are added", (status, err))
+saved = f"{place.path}/saved"
+alice.daemon.end()
+shutil.copytree(journal(alice), saved)
+last = segments(alice)[-1]
+with open(last, "r+b") as file:
+    file.seek(-700, os.SEEK_END)
+    byte = file.read(1)
+    file.seek(-1, os.SEEK_CUR)
+    file.write(bytes([byte[0] ^ 4]))
+alice.daemon.start()
+status, out, err = ctl(alice)
+ok(status == 6 and "damage: a record was changed" in err and os.path.basename(last) in err and "call to   bob" in out,
+   "damage is told with its place, and the rest is shown", (status, err))
+alice.daemon.end()
+shutil.rmtree(journal(alice))
+shutil.copytree(saved, journal(alice))
+subprocess.run(["chown", "-R", alice.daemon.user, journal(alice)], check=True)
+os.chmod(journal(alice), 0o700)
+os.truncate(segments(alice)[-1], 256 + 512)
+alice.daemon.start()
+status, out, err = ctl(alice)
+ok(status == 0, "a cut end shows nothing by itself", (status, err))
+status, out, err = ctl(alice, "--anchor", anchor)
+ok(status == 6 and "anchor does not fit" in err, "but does not fit the anchor", (status, err))
+alice.agent = Actor(alice.bus, ALICE, [AGENT_GROUP])
+alice.agent.become_agent()
+alice.app = Actor(alice.bus, ALICE)
+alice.subject = alice.app.spawn()
+alice.loner = alice.app.spawn("sleep", "2001")
+wait_for(lambda: alice.gate.client)
+alice.gate.event("device 7 3 video0 Test camera")
+
+# ---- another key in the place of hers
+serial = alice.app.start_call(ROOT_PATH, HISTORY, "SetKey", "ay", {"bytes": "09" + "00" * 31})
+question = alice.agent.wait("Confirm")
+ok(question and question["arguments"][0] == "history-key", "another journal key is confirmed at the agent", question)
+alice.agent.reply(question, "b", False)
+try:
+    alice.app.answer_to(serial)
+    refused = "allowed"
+except Failed as error:
+    refused = error.name
+ok(refused == "Denied", "and refused without it")
+ok(alice.app.refusal(ROOT_PATH, HISTORY, "SetKey", "ay", {"bytes": "00" * 32}) == "BadArgument",
+   "a key that would seal to nobody is refused")
+
+# ---- forgetting
+call()
+alice.gate.event("denied 0 " + alice.gate.capture(alice.loner, 7, 1))
+wait_for(lambda: [r for r in records(alice)["history"] if r["type"] == "denied"])
+before = records(alice)["history"]
+sessions = [r for r in before if r["type"] == "session"]
+old = f"{place.path}/old"
+shutil.copytree(journal(alice), old)
+status, out, err = ctl(alice, "forget", "--peer", "nobody-of-that-name")
+ok(status == 1 and "nothing was changed" in err, "a peer that is not there is told", err)
+status, out, err = ctl(alice, "forget", "--peer", "bob")
+after = records(alice)
+ok(status == 0 and f"Forgot {len(sessions)} record" in out, "a peer is forgotten", (status, out, err))
+ok(not after["damaged"] and not [r for r in after["history"] if r.get("contact") == "bob"] and
+   [r for r in after["history"] if r["type"] == "denied"], "what stays is whole", after)
+names = {os.path.basename(f) for f in segments(alice)}
+ok(not names & set(os.listdir(old)), "in new files")
+call()
+ok(records(alice)["damaged"] == 0 and [r for r in records(alice)["history"] if r.get("contact") == "bob"],
+   "and the history goes on")
+alice.daemon.end()
+for file in os.listdir(old):
+    if file != "keys":
+        shutil.copy(f"{old}/{file}", journal(alice))
+alice.daemon.start()
+ok(not set(os.listdir(old)) - {"keys"} & {os.path.basename(f) for f in segments(alice)} and
+   not records(alice)["damaged"], "old files that are put back are dead")
+status, out, err = ctl(alice, "forget", "--before", "2026-02-30")
+ok(status == 2, "a day that does not exist is refused", err)
+status, out, err = ctl(alice, "forget", "--all", text="no key is asked\n")
+ok(status == 0 and not segments(alice), "all is forgotten without unlocking", (status, out, err))
+ok(records(alice)["history"] == [], "and nothing is left")
+
+# ---- a journal that cannot be written
+alice.daemon.end()
+os.chmod(journal(alice), 0o500)
+alice.daemon.start()
+
+
+def create():
+    agent = Actor(alice.bus, ALICE, [AGENT_GROUP])
+    agent.become_agent()
+    app = Actor(alice.bus, ALICE)
+    refused = app.refusal(ROOT_PATH, MANAGER, "CreateSession", "suha{sv}", "bob", 3, {"pidfd": app.spawn()},
+                          {"options": {}})
+    return refused, getattr(app, "said", "")
+
+
+refused = create()
+ok(refused[0] == "Failed" and "cannot be written" in refused[1], "while it cannot be written there is no new call", refused)
+os.chmod(journal(alice), 0o700)
+ok(create()[0] == "allowed", "and there is one once it can")
+alice.daemon.end()
+os.chmod(journal(alice), 0o500)
+with open(alice.daemon.config, "a") as file:
+    file.write("[history]\nfull = continue\n")
+alice.daemon.start()
+ok(create()[0] == "allowed", "nor is it refused where the policy says to go on")
+os.chmod(journal(alice), 0o700)
+
+# ---- a machine that keeps none
+alice.daemon.end()
+with open(alice.daemon.config, "a") as file:
+    file.write("[history]\ndays = 0\n")
+alice.daemon.start()
+status, out, err = ctl(alice)
+ok(status == 1 and "keeps no call history" in err, "a machine that keeps none says so", err)
+finish()
