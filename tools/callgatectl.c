@@ -109,6 +109,11 @@ static const struct verb verbs[] = {
 	  "      --all                forget: everything; needs no key\n"
 	  "      --passphrase         setup: ask for a passphrase\n"
 	  "      --passphrase-fd N    read the passphrase from descriptor N; for a new one, the next line\n" },
+	{ "report", "[FILE]", "write a page about what was captured", 0, 1, TAKES_UNLOCK,
+	  verb_report,
+	  "Writes FILE (callgate-report.html), which needs nothing else to be shown, and prints a summary.\n"
+	  "      --anchor ANCHOR      compare with it\n"
+	  "      --passphrase-fd N    read the passphrase from descriptor N\n" },
 	{ "call", "CONTACT [--camera] [--microphone] --via ADDRESS -- CMD [ARG...]",
 	  "call somebody, with CMD capturing", 1, 1,
 	  TAKES_JSON | TAKES_KINDS | TAKES_CALL | TAKES_RECEIVE, verb_call,
@@ -250,7 +255,7 @@ static void help_all(FILE *out)
 	      out);
 	for (int i = 0; i < n_verbs; i++)
 		fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
-	fputs("\n      --json     for programs (all verbs but agent, seal, unseal)\n"
+	fputs("\n      --json     for programs (all verbs but agent, report, seal, unseal)\n"
 	      "      --help     this text, or with a verb that verb's\n"
 	      "      --version  the version of Callgate\n\n"
 	      "Exit status: 0 done, 1 failed, 2 wrong usage, 3 you said no, 4 daemon, gate or agent absent,\n"

@@ -52,6 +52,7 @@ int verb_seal(const struct ctl_request *request);
 int verb_unseal(const struct ctl_request *request);
 int verb_identity(const struct ctl_request *request);
 int verb_history(const struct ctl_request *request);
+int verb_report(const struct ctl_request *request);
 
 /* Print "callgatectl: ..." on standard error. */
 void ctl_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

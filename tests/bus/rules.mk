@@ -20,6 +20,12 @@ $(dumpable_so): tests/bus/fake/dumpable.c
 	$(Q)mkdir -p $(@D) && $(compile) $(CFLAGS) -fPIC -shared -o $@ $<
 
 
+# Fills a journal, for report.py.
+make_journal := $(BUILD)/tests/make-journal
+$(make_journal): $(BUILD)/tests/bus/fake/make-journal.o $(BUILD)/libcallgate.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(hardened_ld) -o $@ $^ $(PKG_LIBS)
+
 # Many sessions at once: a daemon that allows as many of one user, as it is built otherwise, because its memory is measured.
 crowd_obj := $(call obj,tests/bus/fake/crowd.c) $(BUILD)/tests/bus/many-call-open.o
 crowd_bin := $(BUILD)/tests/bus/crowd $(BUILD)/tests/callgated-many
@@ -34,6 +40,7 @@ $(crowd_bin):
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(hardened_ld) -o $@ $^ $(PKG_LIBS)
 
-check-bus check-build tests: $(fake_bin) $(careless_bin) $(crowd_bin) $(dumpable_so)
+check-bus check-build tests: $(fake_bin) $(careless_bin) $(crowd_bin) $(dumpable_so) \
+	$(make_journal)
 
 -include $(patsubst %.o,%.d,$(fake_obj) $(careless_obj) $(crowd_obj))
