@@ -254,6 +254,7 @@ static int show(const struct ctl_request *request, struct history_view *view)
 	size_t n = record_fields(&fields);
 	struct printing p = { .view = view, .request = request, .first = true };
 	struct walk walk = { .on_record = on_record, .on_problem = on_problem, .userdata = &p };
+	char day[16];
 	int r;
 
 	if (request->json)
@@ -269,6 +270,10 @@ static int show(const struct ctl_request *request, struct history_view *view)
 	if (!request->json && !request->csv) {
 		if (!walk.records)
 			puts("Nothing is recorded.");
+		if (*history_deletion(view->keyring)) {
+			history_day_text(view->keyring->deleted_day, day);
+			printf("Last deleted on %s: %s.\n", day, history_deletion(view->keyring));
+		}
 		printf("Times are UTC, rounded down to %u min. Kept for %u day%s.%s\n",
 		       view->unit / 60, view->days, view->days == 1 ? "" : "s",
 		       view->protected_key

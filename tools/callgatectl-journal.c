@@ -60,6 +60,24 @@ void history_time_text(uint64_t seconds, char ret[24])
 		snprintf(ret, 24, "?");
 }
 
+const char *history_deletion(const struct keyring *keyring)
+{
+	switch ((enum keyring_deletion)keyring->deletion) {
+	case KEYRING_EXPIRED:
+		return "days that were old enough went by themselves";
+	case KEYRING_BEFORE:
+		return "you forgot the days before one";
+	case KEYRING_ALL:
+		return "you forgot everything";
+	case KEYRING_PEER:
+		return "you forgot the calls with somebody";
+	case KEYRING_NOTHING:
+	case KEYRING_DELETION_COUNT:
+		break;
+	}
+	return "";
+}
+
 int64_t history_parse_day(const char *text)
 {
 	struct tm tm = { 0 };

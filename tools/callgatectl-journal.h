@@ -65,6 +65,8 @@ int history_call(struct history_view *view, const char *what, const char *method
 /* "2026-11-26", and "2026-11-26 09:15", UTC. */
 void history_day_text(uint32_t day, char ret[16]);
 void history_time_text(uint64_t seconds, char ret[24]);
+/* Why something was deleted last; "" when nothing was. */
+const char *history_deletion(const struct keyring *keyring);
 /* -1: not a day. */
 int64_t history_parse_day(const char *text);
 

@@ -335,9 +335,9 @@ static void stored(FILE *out, const struct report *r)
 		fprintf(out, "<tr><td>%s</td><td>%s</td></tr>\n", day, until);
 	}
 	fputs("</table></div>\n<p>", out);
-	if (*report_deletion(keyring)) {
+	if (*history_deletion(keyring)) {
 		history_day_text(keyring->deleted_day, day);
-		fprintf(out, "Last deleted on %s: %s.", day, report_deletion(keyring));
+		fprintf(out, "Last deleted on %s: %s.", day, history_deletion(keyring));
 	} else {
 		fputs("Nothing was deleted so far.", out);
 	}

@@ -27,24 +27,6 @@ const char *report_app_text(const char *label)
 	return colon && colon[1] ? colon + 1 : label;
 }
 
-const char *report_deletion(const struct keyring *keyring)
-{
-	switch ((enum keyring_deletion)keyring->deletion) {
-	case KEYRING_EXPIRED:
-		return "days that were old enough went by themselves";
-	case KEYRING_BEFORE:
-		return "you forgot the days before one";
-	case KEYRING_ALL:
-		return "you forgot everything";
-	case KEYRING_PEER:
-		return "you forgot the calls with somebody";
-	case KEYRING_NOTHING:
-	case KEYRING_DELETION_COUNT:
-		break;
-	}
-	return "";
-}
-
 void report_duration(uint64_t seconds, char ret[32])
 {
 	if (seconds < 60)
@@ -261,9 +243,9 @@ static void print_summary(const struct report *r)
 		printf(" tried the %s\n", plain_kinds(r->denials[i].kinds));
 	}
 	printf("  kept for %u days", r->view->days);
-	if (*report_deletion(r->view->keyring)) {
+	if (*history_deletion(r->view->keyring)) {
 		history_day_text(r->view->keyring->deleted_day, day);
-		printf("; last deleted %s: %s", day, report_deletion(r->view->keyring));
+		printf("; last deleted %s: %s", day, history_deletion(r->view->keyring));
 	}
 	putchar('\n');
 	for (size_t i = 0; i < WALK_PROBLEM_COUNT; i++)

@@ -54,8 +54,6 @@ struct report {
 void report_html(FILE *out, const struct report *report);
 /* "exe:/usr/bin/ffmpeg" as people know it. */
 const char *report_app_text(const char *label);
-/* Why something was deleted last; "" when nothing was. */
-const char *report_deletion(const struct keyring *keyring);
 /* "1 h 5 min" */
 void report_duration(uint64_t seconds, char ret[32]);
 

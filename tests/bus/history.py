@@ -4,6 +4,7 @@
 import glob
 import json
 import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -158,6 +159,34 @@ status, out, err = ctl(alice)
 ok(status == 1 and "--passphrase-fd" in err, "and none, where there is no terminal", (status, err))
 status, out, err = ctl(alice, text="correct horse\n")
 ok(status == 0 and "no passphrase" not in out and "bob" in out, "the right one opens", (status, out, err))
+
+
+def on_terminal(*answers):
+    """The same on a terminal of its own: what stood there, and the status."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.environ.update(DBUS_SYSTEM_BUS_ADDRESS=alice.bus.address, HOME=home(ALICE))
+        os.execvp("setpriv", ["setpriv", "--reuid", str(ALICE), "--regid", str(ALICE), "--clear-groups", CTL, "history"])
+    shown, answers = b"", list(answers)
+    while True:
+        try:
+            part = os.read(fd, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+        # Asked for only once the echo is off.
+        if answers and b"Passphrase" in shown:
+            os.write(fd, answers.pop(0))
+    os.close(fd)
+    return shown.decode(errors="replace"), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+shown, status = on_terminal(b"correct horse\n")
+ok(status == 0 and "bob" in shown and "correct" not in shown, "on a terminal it is asked for and not shown", shown)
+shown, status = on_terminal(b"\x03")
+ok(status != 0 and "no passphrase was given" in shown, "and an interrupt is a no", (shown, status))
 shutil.copy(f"{place.path}/stolen", key)
 os.chown(key, ALICE, ALICE)
 os.chmod(key, 0o644)
@@ -250,7 +279,9 @@ status, out, err = ctl(alice, "forget", "--before", "2026-02-30")
 ok(status == 2, "a day that does not exist is refused", err)
 status, out, err = ctl(alice, "forget", "--all", text="no key is asked\n")
 ok(status == 0 and not segments(alice), "all is forgotten without unlocking", (status, out, err))
-ok(records(alice)["history"] == [], "and nothing is left")
+status, out, err = ctl(alice)
+ok(records(alice)["history"] == [] and "Nothing is recorded" in out and "you forgot everything" in out,
+   "nothing is left, and that it was deleted is said", out)
 
 # ---- a journal that cannot be written
 alice.daemon.end()
