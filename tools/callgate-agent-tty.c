@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * callgate-agent-tty: asks the user, on a terminal, what the daemon wants to
- * know. This file turns questions into words; agent.c owns the connection,
- * callgate-agent-tty-prompt.c the terminal. Must not decide anything.
+ * know. This file joins agent.c, which owns the connection, callgate-agent-tty-text.c,
+ * which has the words, and callgate-agent-tty-prompt.c, which owns the terminal. Must
+ * not decide anything.
  *
- * Security: every word of identity in a question comes from the daemon, cleaned.
- * Any failure answers no. What keeps others out of this process is in agent.c.
+ * Security: any failure answers no. What keeps others out of this process is in agent.c.
  */
 #include "callgate-agent-tty.h"
 
 #include "agent.h"
+#include "callgate-agent-tty-text.h"
 #include "plain.h"
 
 #include <errno.h>
@@ -36,153 +37,7 @@ struct terminal {
 	struct prompt *prompt;
 };
 
-static const char *means(const char *authentication)
-{
-	if (!strcmp(authentication, "verified"))
-		return "their key is known, and you compared the numbers";
-	if (!strcmp(authentication, "pinned"))
-		return "their key is known, but you never compared the numbers";
-	return "new: no key is known yet";
-}
-
-static char *approve_text(const struct client_dict *details)
-{
-	bool incoming = client_number(details, "Incoming"),
-	     claimed = client_number(details, "ContactClaimed");
-	char *text = NULL;
-	bool good;
-
-	good = prompt_line(&text, incoming ? "Callgate: a call comes in. Take it?"
-					   : "Callgate: a program wants to call somebody. May it?");
-	if (incoming && claimed)
-		good = good && prompt_field(&text, "App says", client_text(details, "Contact")) &&
-		       prompt_line(&text, "              (unproven: only the app's word)");
-	else
-		good = good &&
-		       prompt_field(&text, incoming ? "From" : "Calls",
-				    client_text(details, "Contact")) &&
-		       prompt_field(&text, "Known",
-				    means(client_text(details, "PeerAuthentication")));
-	good = good && prompt_field(&text, "Through", client_text(details, "App"));
-	if (!client_number(details, "AppProven"))
-		good = good &&
-		       prompt_line(&text,
-				   "              (unproven: no gate identified this program)");
-	good = good && prompt_field(&text, "Captures", client_text(details, "Subject"));
-	if (client_number(details, "Traced"))
-		good = good &&
-		       prompt_line(
-			       &text,
-			       "              (a debugger is attached to it and sees what it captures)");
-	good = good && prompt_field(&text, "With", plain_kinds(client_number(details, "Kinds")));
-	if (good)
-		return text;
-	free(text);
-	return NULL;
-}
-
-static char *compare_text(const char *number, const struct client_dict *details)
-{
-	bool claimed = client_number(details, "ContactClaimed");
-	char *text = NULL;
-	bool good;
-
-	good = prompt_line(&text, "Callgate: compare this number with the other side.") &&
-	       prompt_field(&text, claimed ? "App says" : "With",
-			    client_text(details, "Contact")) &&
-	       prompt_field(&text, "Known", means(client_text(details, "PeerAuthentication"))) &&
-	       prompt_field(&text, "Number", number) &&
-	       prompt_line(
-		       &text,
-		       "Read it to each other. If you see the same, nobody between your two machines has the keys.") &&
-	       prompt_line(
-		       &text,
-		       "The app carries the voices and could imitate one: make sure whom you hear,") &&
-	       prompt_line(
-		       &text,
-		       "or compare another way. \"differs\" ends the call; \"unverified\" goes on with the microphone only.");
-	if (good)
-		return text;
-	free(text);
-	return NULL;
-}
-
-static char *confirm_text(const char *action, const struct client_dict *details)
-{
-	char *text = NULL;
-	bool good;
-
-	if (!strcmp(action, "unblock"))
-		good = prompt_line(&text,
-				   "Callgate: a program wants to lift your block. May it?") &&
-		       prompt_field(&text, "Lifts", plain_kinds(client_number(details, "Kinds")));
-	else if (!strcmp(action, "rename"))
-		good = prompt_line(
-			       &text,
-			       "Callgate: a program wants to rename somebody you know. May it?") &&
-		       prompt_field(&text, "Now", client_text(details, "Name")) &&
-		       prompt_field(&text, "Then", client_text(details, "NewName"));
-	else if (!strcmp(action, "forget"))
-		good = prompt_line(
-			       &text,
-			       "Callgate: a program wants to forget somebody's keys. May it?") &&
-		       prompt_field(&text, "Forgets", client_text(details, "Name"));
-	else if (!strcmp(action, "verify"))
-		good = prompt_line(&text,
-				   "Callgate: did you compare this key with its owner yourself?") &&
-		       prompt_field(&text, "Of", client_text(details, "Name")) &&
-		       prompt_field(&text, "Key", client_text(details, "Fingerprint"));
-	else if (!strcmp(action, "history-key"))
-		good = prompt_line(
-			&text,
-			"Callgate: a program wants to seal your call history to another key, "
-			"whose owner can read it from now on. May it?");
-	else
-		good = false;
-	/* Each app has contacts of its own: the same name may be somebody else's in another. */
-	if (*client_text(details, "App"))
-		good = good && prompt_field(&text, "In", client_text(details, "App"));
-	if (good)
-		return text;
-	free(text);
-	return NULL;
-}
-
 #define PASSPHRASE_MIN 12
-
-static char *passphrase_text(bool export, const struct client_dict *details)
-{
-	char *text = NULL, contacts[64];
-	bool good;
-
-	snprintf(contacts, sizeof(contacts), "%u keys of people you know",
-		 (unsigned)client_number(details, "Contacts"));
-	good = prompt_line(&text,
-			   export ? "Callgate: a program wants to export your identity. May it?"
-				  : "Callgate: a program wants to import an identity. May it?");
-	good = good && prompt_field(&text, "Asks", client_text(details, "App"));
-	if (!client_number(details, "AppProven"))
-		good = good &&
-		       prompt_line(&text,
-				   "              (unproven: no gate identified this program)");
-	if (export) {
-		good = good && prompt_field(&text, "With", contacts) &&
-		       prompt_line(
-			       &text,
-			       "  Who has the file and the passphrase can call as you. Take one that") &&
-		       prompt_line(&text,
-				   "  you use nowhere else. If you did not start this, refuse.");
-	} else if (client_number(details, "Replaces")) {
-		good = good && prompt_field(&text, "LOSES", "the identity that is here") &&
-		       prompt_field(&text, "and", contacts) &&
-		       prompt_line(&text,
-				   "  Who knows you by it will see another key and be warned.");
-	}
-	if (good)
-		return text;
-	free(text);
-	return NULL;
-}
 
 static void on_answered(struct prompt_question *prompt, int word)
 {
@@ -208,7 +63,7 @@ static void fill_passphrase(struct asked *asked, const struct agent_question *qu
 
 	if (!export && strcmp(question->subject, "import") != 0)
 		return;
-	asked->prompt.text = passphrase_text(export, &question->details);
+	asked->prompt.text = text_of_passphrase(export, &question->details);
 	asked->prompt.hint =
 		export ? "Type a passphrase of 12 or more characters, or nothing to refuse:"
 		       : "Type the passphrase of the file, or nothing to refuse:";
@@ -224,7 +79,7 @@ static void fill(struct asked *asked, const struct agent_question *question)
 
 	switch (question->kind) {
 	case AGENT_APPROVE:
-		asked->prompt.text = approve_text(details);
+		asked->prompt.text = text_of_approve(details);
 		add_word(asked, "allow", AGENT_ALLOW);
 		asked->prompt.hint = "Type \"allow\" or \"deny\":";
 		if (question->kinds == KIND_BOTH) {
@@ -236,14 +91,14 @@ static void fill(struct asked *asked, const struct agent_question *question)
 		add_word(asked, "deny", AGENT_DENY);
 		break;
 	case AGENT_COMPARE:
-		asked->prompt.text = compare_text(question->subject, details);
+		asked->prompt.text = text_of_compare(question->subject, details);
 		asked->prompt.hint = "Type \"matches\", \"differs\" or \"unverified\":";
 		add_word(asked, "matches", AGENT_MATCHES);
 		add_word(asked, "unverified", AGENT_UNVERIFIED);
 		add_word(asked, "differs", AGENT_DIFFERS);
 		break;
 	case AGENT_CONFIRM:
-		asked->prompt.text = confirm_text(question->subject, details);
+		asked->prompt.text = text_of_confirm(question->subject, details);
 		asked->prompt.hint = "Type \"allow\" or \"deny\":";
 		add_word(asked, "allow", AGENT_ALLOW);
 		add_word(asked, "deny", AGENT_DENY);

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What the terminal agent's questions say. Called by callgate-agent-tty.c. Must not know how they are shown or answered.
+ *
+ * Security: every value goes through prompt_field(), which cleans it and keeps it from looking like a line of its own.
+ */
+#include "callgate-agent-tty-text.h"
+
+#include "callgate-agent-tty.h"
+#include "plain.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *means(const char *authentication)
+{
+	if (!strcmp(authentication, "verified"))
+		return "their key is known, and you compared the numbers";
+	if (!strcmp(authentication, "pinned"))
+		return "their key is known, but you never compared the numbers";
+	return "new: no key is known yet";
+}
+
+char *text_of_approve(const struct client_dict *details)
+{
+	bool incoming = client_number(details, "Incoming"),
+	     claimed = client_number(details, "ContactClaimed");
+	char *text = NULL;
+	bool good;
+
+	good = prompt_line(&text, incoming ? "Callgate: a call comes in. Take it?"
+					   : "Callgate: a program wants to call somebody. May it?");
+	if (incoming && claimed)
+		good = good && prompt_field(&text, "App says", client_text(details, "Contact")) &&
+		       prompt_line(&text, "              (unproven: only the app's word)");
+	else
+		good = good &&
+		       prompt_field(&text, incoming ? "From" : "Calls",
+				    client_text(details, "Contact")) &&
+		       prompt_field(&text, "Known",
+				    means(client_text(details, "PeerAuthentication")));
+	good = good && prompt_field(&text, "Through", client_text(details, "App"));
+	if (!client_number(details, "AppProven"))
+		good = good &&
+		       prompt_line(&text,
+				   "              (unproven: no gate identified this program)");
+	good = good && prompt_field(&text, "Captures", client_text(details, "Subject"));
+	if (client_number(details, "Traced"))
+		good = good &&
+		       prompt_line(
+			       &text,
+			       "              (a debugger is attached to it and sees what it captures)");
+	good = good && prompt_field(&text, "With", plain_kinds(client_number(details, "Kinds")));
+	if (good)
+		return text;
+	free(text);
+	return NULL;
+}
+
+char *text_of_compare(const char *number, const struct client_dict *details)
+{
+	bool claimed = client_number(details, "ContactClaimed");
+	char *text = NULL;
+	bool good;
+
+	good = prompt_line(&text, "Callgate: compare this number with the other side.") &&
+	       prompt_field(&text, claimed ? "App says" : "With",
+			    client_text(details, "Contact")) &&
+	       prompt_field(&text, "Known", means(client_text(details, "PeerAuthentication"))) &&
+	       prompt_field(&text, "Number", number) &&
+	       prompt_line(
+		       &text,
+		       "Read it to each other. If you see the same, nobody between your two machines has the keys.") &&
+	       prompt_line(
+		       &text,
+		       "The app carries the voices and could imitate one: make sure whom you hear,") &&
+	       prompt_line(
+		       &text,
+		       "or compare another way. \"differs\" ends the call; \"unverified\" goes on with the microphone only.");
+	if (good)
+		return text;
+	free(text);
+	return NULL;
+}
+
+char *text_of_confirm(const char *action, const struct client_dict *details)
+{
+	char *text = NULL;
+	bool good;
+
+	if (!strcmp(action, "unblock"))
+		good = prompt_line(&text,
+				   "Callgate: a program wants to lift your block. May it?") &&
+		       prompt_field(&text, "Lifts", plain_kinds(client_number(details, "Kinds")));
+	else if (!strcmp(action, "rename"))
+		good = prompt_line(
+			       &text,
+			       "Callgate: a program wants to rename somebody you know. May it?") &&
+		       prompt_field(&text, "Now", client_text(details, "Name")) &&
+		       prompt_field(&text, "Then", client_text(details, "NewName"));
+	else if (!strcmp(action, "forget"))
+		good = prompt_line(
+			       &text,
+			       "Callgate: a program wants to forget somebody's keys. May it?") &&
+		       prompt_field(&text, "Forgets", client_text(details, "Name"));
+	else if (!strcmp(action, "verify"))
+		good = prompt_line(&text,
+				   "Callgate: did you compare this key with its owner yourself?") &&
+		       prompt_field(&text, "Of", client_text(details, "Name")) &&
+		       prompt_field(&text, "Key", client_text(details, "Fingerprint"));
+	else
+		good = false;
+	/* Each app has contacts of its own: the same name may be somebody else's in another. */
+	if (*client_text(details, "App"))
+		good = good && prompt_field(&text, "In", client_text(details, "App"));
+	if (good)
+		return text;
+	free(text);
+	return NULL;
+}
+
+char *text_of_passphrase(bool export, const struct client_dict *details)
+{
+	char *text = NULL, contacts[64];
+	bool good;
+
+	snprintf(contacts, sizeof(contacts), "%u keys of people you know",
+		 (unsigned)client_number(details, "Contacts"));
+	good = prompt_line(&text,
+			   export ? "Callgate: a program wants to export your identity. May it?"
+				  : "Callgate: a program wants to import an identity. May it?");
+	good = good && prompt_field(&text, "Asks", client_text(details, "App"));
+	if (!client_number(details, "AppProven"))
+		good = good &&
+		       prompt_line(&text,
+				   "              (unproven: no gate identified this program)");
+	if (export) {
+		good = good && prompt_field(&text, "With", contacts) &&
+		       prompt_line(
+			       &text,
+			       "  Who has the file and the passphrase can call as you. Take one that") &&
+		       prompt_line(&text,
+				   "  you use nowhere else. If you did not start this, refuse.");
+	} else if (client_number(details, "Replaces")) {
+		good = good && prompt_field(&text, "LOSES", "the identity that is here") &&
+		       prompt_field(&text, "and", contacts) &&
+		       prompt_line(&text,
+				   "  Who knows you by it will see another key and be warned.");
+	}
+	if (good)
+		return text;
+	free(text);
+	return NULL;
+}
