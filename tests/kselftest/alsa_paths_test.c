@@ -425,7 +425,10 @@ TEST(permissive_capture_from_before_loading_ends_with_the_mode)
 	load("");
 }
 
-/* Suspends the devices, and resumes them after some seconds. */
+/*
+ * Suspends the devices, and resumes them after some seconds. Last, because a
+ * folder that the machine shares with its host does not survive that.
+ */
 TEST(deny_resume_after_suspend)
 {
 	struct mic *mic = mic_start(ALICE), *other = mic_start(ALICE);
