@@ -119,16 +119,37 @@ static int reply_send(struct sk_buff *skb, void *header, struct genl_info *info,
 	return genlmsg_reply(skb, info);
 }
 
-static int reply_mode(struct genl_info *info)
+static struct sk_buff *mode_reply_new(struct genl_info *info, void **ret_header)
+{
+	return reply_new(info, nla_total_size(sizeof(u8)), ret_header);
+}
+
+static int mode_reply_send(struct sk_buff *skb, void *header, struct genl_info *info)
 {
 	u8 mode = callgate_check_permissive() ? CALLGATE_MODE_PERMISSIVE : CALLGATE_MODE_ENFORCING;
-	struct sk_buff *skb;
-	void *header;
 
-	skb = reply_new(info, nla_total_size(sizeof(mode)), &header);
-	if (!skb)
-		return -ENOMEM;
 	return reply_send(skb, header, info, nla_put_u8(skb, CALLGATE_A_MODE, mode));
+}
+
+/* Who was told that it is not the controller must not be it. */
+static int bind_and_reply(struct sk_buff *skb, struct genl_info *info)
+{
+	struct sk_buff *reply;
+	void *header;
+	int err;
+
+	reply = mode_reply_new(info, &header);
+	if (!reply)
+		return -ENOMEM;
+	err = callgate_controller_bind(NETLINK_CB(skb).sk, info->snd_portid);
+	if (err) {
+		nlmsg_free(reply);
+		return refuse(info, err, "Another socket is the controller; close it first");
+	}
+	err = mode_reply_send(reply, header, info);
+	if (err)
+		callgate_controller_unbind();
+	return err;
 }
 
 static int cmd_bind(struct sk_buff *skb, struct genl_info *info)
@@ -140,10 +161,8 @@ static int cmd_bind(struct sk_buff *skb, struct genl_info *info)
 	mutex_lock(&commands_lock);
 	if (callgate_controller_is(NETLINK_CB(skb).sk))
 		err = refuse(info, -EBUSY, "This socket is the controller already");
-	else if (callgate_controller_bind(NETLINK_CB(skb).sk, info->snd_portid))
-		err = refuse(info, -EBUSY, "Another socket is the controller; close it first");
 	else
-		err = reply_mode(info);
+		err = bind_and_reply(skb, info);
 	mutex_unlock(&commands_lock);
 	return err;
 }
@@ -343,17 +362,30 @@ static int cmd_verdict(struct sk_buff *skb, struct genl_info *info)
 	return leave(err);
 }
 
-static int cmd_mode(struct sk_buff *skb, struct genl_info *info)
+/* First what can fail: the gate is not opened by an order that was answered with an error. */
+static int set_mode(struct nlattr *mode, struct genl_info *info)
 {
-	struct nlattr *mode = info->attrs[CALLGATE_A_MODE];
+	bool was_permissive = callgate_check_permissive();
+	struct sk_buff *reply;
+	void *header;
 	int err;
 
-	err = enter(skb, info);
-	if (err)
-		return err;
+	reply = mode_reply_new(info, &header);
+	if (!reply)
+		return -ENOMEM;
 	if (mode)
 		callgate_check_set_permissive(nla_get_u8(mode) == CALLGATE_MODE_PERMISSIVE);
-	return leave(reply_mode(info));
+	err = mode_reply_send(reply, header, info);
+	if (err && !was_permissive && callgate_check_permissive())
+		callgate_check_set_permissive(false);
+	return err;
+}
+
+static int cmd_mode(struct sk_buff *skb, struct genl_info *info)
+{
+	int err = enter(skb, info);
+
+	return err ?: leave(set_mode(info->attrs[CALLGATE_A_MODE], info));
 }
 
 static int cmd_detach(struct sk_buff *skb, struct genl_info *info)

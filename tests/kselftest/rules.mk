@@ -19,3 +19,6 @@ $(filter %/subject_test %/cgroup_test,$(kself_bin)): | $(kself_preload)
 # Two cameras, the first with a screen to overlay, the second multi-planar.
 vm_v4l2_paths_test := --vivid 'n_devs=2 multiplanar=1,2 node_types=0xf1d3d,0xe1d3d'
 vm_v4l2_nodes_test := $(vm_v4l2_paths_test)
+
+# A sweep over every allocation; skipped at once where the kernel injects no faults.
+vm_fault_test := --timeout 7000
