@@ -69,7 +69,7 @@ daemon_bin := $(if $(wildcard daemon/main.c),$(BUILD)/callgated)
 
 # ---- what a person asks for ------------------------------------------------------------------------------------
 
-.PHONY: all module module-test daemon tools tests demo check check-unit check-kernel check-bus check-desktop check-vm check-debug \
+.PHONY: all module driver module-test daemon tools tests demo check check-unit check-kernel check-bus check-desktop check-vm check-debug \
 	check-kernels debug-kernel lint clean help setup install check-build
 
 all: module daemon tools ## build the module, the daemon and the tools (default)
@@ -77,11 +77,14 @@ all: module daemon tools ## build the module, the daemon and the tools (default)
 module: ## build callgate.ko for KERNEL=<version or its beginning>
 	$(call say,MODULE,$(RELEASE))
 	+$(Q)tests/build-module '$(KDIR)' '$(BUILD)/module/$(RELEASE)'
-	+$(Q)tests/driver/build '$(KDIR)' '$(BUILD)/driver/$(RELEASE)'
 
 module-test: ## the same with delays and faults that tests switch on
 	$(call say,MODULE,"$(RELEASE) (for tests)")
 	+$(Q)tests/build-module '$(KDIR)' '$(BUILD)/module-test/$(RELEASE)' CALLGATE_TEST=y
+
+driver: ## build the drivers that the kernel tests load
+	$(call say,DRIVER,$(RELEASE))
+	+$(Q)tests/driver/build '$(KDIR)' '$(BUILD)/driver/$(RELEASE)'
 
 daemon: $(daemon_bin) ## build callgated
 
@@ -122,8 +125,8 @@ newer_cmds = $(if $(newer),$(foreach t,$(newer_bin),"tests/vm/run --kernel '$(ne
 vm_cmds := $(wildcard tests/vm/*_test tests/desktop/presence_test) $(if $(wildcard tests/vm/demo.sh),"tests/vm/demo.sh --tap --kernel '$(RELEASE)'")
 
 check-build: all tests
-	$(Q)$(MAKE) module
-	$(Q)$(if $(newer),$(MAKE) module KERNEL='$(newer)')
+	$(Q)$(MAKE) module driver
+	$(Q)$(if $(newer),$(MAKE) module driver KERNEL='$(newer)')
 
 check-unit: $(unit_bin) ## unit tests with ASan and UBSan, the model of a call
 	$(Q)tests/run $(unit_cmds)
@@ -134,7 +137,7 @@ check-bus: daemon tools $(bus_bin) ## the daemon and the tools on a private bus
 check-desktop: tools ## the window of questions, on a display of its own
 	$(Q)tests/run $(desktop_cmds)
 
-check-kernel: module $(kself_bin) ## the module, one boot for each program
+check-kernel: module driver $(kself_bin) ## the module, one boot for each program
 	$(Q)tests/run $(if $(TEST_SECONDS),--timeout $(TEST_SECONDS)) $(kernel_cmds)
 
 check-vm: all ## the rig itself and the whole system

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -41,13 +42,20 @@ static const char *node(int pcm, char direction)
 	return name[turn];
 }
 
+/* Loaded and named once; a test that was ended in between has perhaps not done both. */
 static void begin(void)
 {
+	char path[64];
+	struct stat st;
+
 	if (access("/proc/asound/GateTest", F_OK))
 		ASSERT_EQ(system(". /run/rig/config && insmod "
-				 "/callgate/$BUILD/driver/$(uname -r)/gatetest.ko && "
-				 "tests/vm/guest/devices"),
+				 "/callgate/$BUILD/driver/$(uname -r)/gatetest.ko"),
 			  0);
+	snprintf(path, sizeof(path), "/dev/snd/%.*s", (int)strcspn(node(COPYING, 'c'), "/"),
+		 node(COPYING, 'c'));
+	if (stat(path, &st) || st.st_gid == 0)
+		ASSERT_EQ(system("tests/vm/guest/devices"), 0);
 	gate = gate_open_bound();
 	ASSERT(gate_device(gate, node(COPYING, 'c')) != 0);
 }
@@ -106,7 +114,7 @@ static bool unloaded(void *unused)
 
 /* ---- the stream lock is a mutex ------------------------------------------------------------------------------- */
 
-TEST(deny_read_of_a_nonatomic_pcm)
+TEST_LIMIT(deny_read_of_a_nonatomic_pcm, 300)
 {
 	struct mic *mic = mic_start(ALICE);
 
