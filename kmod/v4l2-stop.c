@@ -10,6 +10,7 @@
  */
 #include "v4l2-gate.h"
 
+#include <linux/mm.h>
 #include <linux/videodev2.h>
 #include <media/media-device.h>
 #include <media/v4l2-device.h>
@@ -40,6 +41,22 @@ static bool free_buffers(struct video_device *vdev, struct file *file, u32 type)
 	return false;
 }
 
+/* Are there buffers of @type still, although they were to be freed? */
+static bool keeps_buffers(struct video_device *vdev, struct file *file, u32 type)
+{
+	const struct v4l2_ioctl_ops *ops = vdev->ioctl_ops;
+	struct v4l2_plane planes[VIDEO_MAX_PLANES] = {};
+	struct v4l2_buffer buffer = { .type = type, .memory = V4L2_MEMORY_MMAP };
+
+	if (!has_ioctl(vdev, VIDIOC_QUERYBUF) || !ops->vidioc_querybuf)
+		return false;
+	if (V4L2_TYPE_IS_MULTIPLANAR(type)) {
+		buffer.m.planes = planes;
+		buffer.length = ARRAY_SIZE(planes);
+	}
+	return !ops->vidioc_querybuf(file, file->private_data, &buffer);
+}
+
 static bool stream_off(struct video_device *vdev, struct file *file, u32 type)
 {
 	const struct v4l2_ioctl_ops *ops = vdev->ioctl_ops;
@@ -49,8 +66,11 @@ static bool stream_off(struct video_device *vdev, struct file *file, u32 type)
 	return !ops->vidioc_streamoff(file, file->private_data, type);
 }
 
-/* A driver with its own queue: every type that the node can have. */
-static bool stop_types(struct video_device *vdev, struct file *file, bool buffers)
+/*
+ * A driver with its own queue: every type that the node can have.
+ * @ret_kept: some buffers were to be freed and were not
+ */
+static bool stop_types(struct video_device *vdev, struct file *file, bool buffers, bool *ret_kept)
 {
 	static const struct {
 		u32 cap, type;
@@ -70,8 +90,10 @@ static bool stop_types(struct video_device *vdev, struct file *file, bool buffer
 		if (!(vdev->device_caps & types[i].cap))
 			continue;
 		off |= stream_off(vdev, file, types[i].type);
-		if (buffers)
-			free_buffers(vdev, file, types[i].type);
+		if (!buffers)
+			continue;
+		free_buffers(vdev, file, types[i].type);
+		*ret_kept |= keeps_buffers(vdev, file, types[i].type);
 	}
 	return off;
 }
@@ -132,7 +154,7 @@ bool callgate_v4l2_stop(struct video_device *vdev, struct file *file, unsigned i
 {
 	struct mutex *requests = lock_requests(vdev);
 	struct mutex *lock = lock_of(vdev);
-	bool off = true;
+	bool off = true, kept = false;
 
 	if (lock)
 		mutex_lock(lock);
@@ -145,12 +167,19 @@ bool callgate_v4l2_stop(struct video_device *vdev, struct file *file, unsigned i
 		else if (vdev->queue)
 			off &= stop_queue(vdev, file, what & CALLGATE_V4L2_BUFFERS, lock);
 		else
-			off &= stop_types(vdev, file, what & CALLGATE_V4L2_BUFFERS);
+			off &= stop_types(vdev, file, what & CALLGATE_V4L2_BUFFERS, &kept);
 	}
 	if (lock)
 		mutex_unlock(lock);
 	if (requests)
 		mutex_unlock(requests);
+	/*
+	 * v4l2loopback has the same buffers for ever, and fills them for others.
+	 * Every mapping of the node goes, also the feeder's: none of them can be
+	 * told from the revoked one's. Whoever touches his dies (SIGBUS).
+	 */
+	if (kept)
+		unmap_mapping_range(file->f_mapping, 0, 0, 1);
 	return off;
 }
 

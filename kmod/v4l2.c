@@ -127,6 +127,8 @@ static void gate_destroy(struct work_struct *work)
 /*
  * Only nodes of the video type: VBI, radio, SDR and touch nodes are not
  * gated. A memory-to-memory node captures nothing but what its user feeds it.
+ * One that has both directions without saying so is fed by one program and read
+ * by others (v4l2loopback), and which of the two it says may change.
  * READWRITE with AUDIO and no picture is how encoders offer raw sound.
  */
 static u32 kinds_of(const struct video_device *vdev)
@@ -135,9 +137,9 @@ static u32 kinds_of(const struct video_device *vdev)
 
 	if (vdev->vfl_type != VFL_TYPE_VIDEO)
 		return 0;
-	if (vdev->vfl_dir == VFL_DIR_M2M || caps & M2M_CAPS)
+	if (caps & M2M_CAPS)
 		return 0;
-	if (caps & CAPTURE_CAPS)
+	if (caps & CAPTURE_CAPS || vdev->vfl_dir == VFL_DIR_M2M)
 		return CALLGATE_KIND_CAMERA;
 	if (vdev->vfl_dir == VFL_DIR_RX && caps & V4L2_CAP_READWRITE && caps & V4L2_CAP_AUDIO)
 		return CALLGATE_KIND_MICROPHONE;
