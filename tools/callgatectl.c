@@ -88,6 +88,9 @@ static const struct verb verbs[] = {
 	  "Makes the gate report what it would deny, and deny nothing, now and after each start. For root, and whoever\n"
 	  "polkit authorises. Where the daemon does not run, start the machine with callgate.permissive=1 on the\n"
 	  "kernel's command line.\n" },
+	{ "doctor", "", "find what is wrong, and what to do about it", 0, 0, TAKES_JSON,
+	  verb_doctor,
+	  "Looks at module, daemon, gate, devices, agent and system; exits with 1 if anything has to be done.\n" },
 	{ "monitor", "", "print events as they come", 0, 0, TAKES_JSON, verb_monitor,
 	  "Prints calls, captures that start and stop, and denials, until interrupted.\n" },
 	{ "agent", "", "answer questions on this terminal", 0, 0, TAKES_TTY, verb_agent,

@@ -42,6 +42,7 @@ int verb_peers(const struct ctl_request *request);
 int verb_block(const struct ctl_request *request);
 int verb_unblock(const struct ctl_request *request);
 int verb_end(const struct ctl_request *request);
+int verb_doctor(const struct ctl_request *request);
 int verb_enforce(const struct ctl_request *request);
 int verb_permissive(const struct ctl_request *request);
 int verb_monitor(const struct ctl_request *request);

@@ -84,7 +84,7 @@ class Call:
 def test_usage():
     code, out, _ = ctl("--help")
     tap.ok(code == 0 and "status" in out and "answer" in out and "Exit status" in out, "--help lists the verbs")
-    for verb in ("status", "devices", "sessions", "peers", "block", "unblock", "end", "enforce", "permissive", "monitor", "agent", "call",
+    for verb in ("status", "devices", "sessions", "peers", "block", "unblock", "end", "doctor", "enforce", "permissive", "monitor", "agent", "call",
                  "answer", "identity"):
         code, out, _ = ctl(verb, "--help")
         tap.ok(code == 0 and out.startswith(f"Usage: callgatectl {verb}"), f"{verb} --help explains it", out)
@@ -150,6 +150,22 @@ def test_changes():
     tap.ok(code == 1 and "17" in err, "ending what is not there fails", err)
     code, out, _ = ctl("end", "--all")
     tap.ok(code == 0 and "Ended 0 calls" in out, "ending all of none does not", out)
+
+
+def test_doctor():
+    found = {}
+    for gate in ("present", "permissive", "absent"):
+        fake.gate = gate
+        _, out, _ = ctl("doctor", "--json")
+        found[gate] = {line["check"]: line for line in json.loads(out)}
+    fake.gate = "present"
+    tap.ok(found["present"]["daemon"]["ok"] and found["present"]["gate"]["ok"], "doctor finds a gate that denies",
+           found["present"])
+    tap.ok(not found["permissive"]["gate"]["ok"] and "callgatectl enforce" in found["permissive"]["gate"]["do"],
+           "and one that only reports, with what to do", found["permissive"])
+    tap.ok(not found["absent"]["gate"]["ok"] and found["absent"]["gate"]["do"], "and none", found["absent"])
+    code, out, _ = ctl("doctor", env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent"})
+    tap.ok(code == 1 and "BAD   daemon" in out and "do: " in out, "without a bus it says so and exits with 1", out)
 
 
 def test_monitor():
@@ -489,7 +505,7 @@ def test_hostile_peer():
 
 
 def main():
-    for test in (test_usage, test_lists, test_changes, test_monitor, test_call, test_sandbox, test_both_ways,
+    for test in (test_usage, test_lists, test_changes, test_doctor, test_monitor, test_call, test_sandbox, test_both_ways,
                  test_backpressure, test_hang_up, test_denied, test_gone, test_tampering, test_hostile_peer):
         test()
     bus.stop()
