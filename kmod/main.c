@@ -27,9 +27,30 @@ static bool permissive;
 module_param(permissive, bool, 0444);
 MODULE_PARM_DESC(permissive, "start in permissive mode: report, deny nothing");
 
-/* Guards @attached; the subsystems' locks nest inside. */
+/* Guards writing @attached; the subsystems' locks nest inside. */
 static DEFINE_MUTEX(attach_lock);
 static bool attached;
+
+static int refuse_attached(const char *value, const struct kernel_param *param)
+{
+	return -EINVAL;
+}
+
+static const struct kernel_param_ops attached_ops = {
+	.set = refuse_attached,
+	.get = param_get_bool,
+};
+
+/* What udev rules ask. */
+module_param_cb(attached, &attached_ops, &attached, 0444);
+MODULE_PARM_DESC(attached, "read only: the gate holds the devices");
+
+static void set_attached(bool value)
+{
+	lockdep_assert_held(&attach_lock);
+	WRITE_ONCE(attached, value);
+	kobject_uevent(&THIS_MODULE->mkobj.kobj, KOBJ_CHANGE);
+}
 
 static void give_back(void)
 {
@@ -40,7 +61,7 @@ static void give_back(void)
 	callgate_device_drain();
 	callgate_v4l2_free();
 	callgate_alsa_free();
-	attached = false;
+	set_attached(false);
 }
 
 /*
@@ -73,7 +94,7 @@ static int attach(void)
 	err = callgate_usb_init();
 	if (err)
 		goto detach_alsa;
-	attached = true;
+	set_attached(true);
 	return 0;
 
 detach_alsa:
