@@ -24,7 +24,7 @@ def named(text):
 def there():
     """The tests of each program."""
     tests = {}
-    for path in glob.glob("tests/kselftest/*_test.c"):
+    for path in glob.glob("tests/kselftest/*_test.c") + glob.glob("tests/soak/*_test.c"):
         with open(path, encoding="utf-8") as file:
             found = re.findall(r"^TEST(?:_LIMIT)?\((\w+)", file.read(), re.M)
         tests[os.path.basename(path)[:-2]] = set(found)
