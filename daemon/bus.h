@@ -17,6 +17,7 @@
 #include "policy.h"
 #include "refusal.h"
 #include "user.h"
+#include "watchdog.h"
 
 #define BUS_NAME	  "org.callgate1"
 #define BUS_PATH	  "/org/callgate1"
@@ -71,6 +72,7 @@ struct service {
 	unsigned int next_sender;
 	struct bus_contact contact;
 	LIST_HEAD(, confirm) confirms;
+	struct watchdog watchdog;
 	struct denials denials;
 	bool permissive;
 	LIST_HEAD(, mode_change) mode_changes;

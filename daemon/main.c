@@ -250,7 +250,7 @@ static int serve(const struct options *options, struct vault *vault)
 	if (r >= 0)
 		r = manager_start(manager, options->state_dir);
 	if (r >= 0) {
-		sd_notify(0, "READY=1");
+		manager_ready(manager);
 		r = sd_event_loop(event);
 		sd_notify(0, "STOPPING=1");
 	}

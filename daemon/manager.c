@@ -44,6 +44,7 @@ static void on_added(void *userdata, struct call *call)
 	struct service *service = userdata;
 
 	history_session_added(&service->history, call);
+	watchdog_hold(&service->watchdog);
 	bus_send_session_added(service, call);
 }
 
@@ -52,6 +53,7 @@ static void on_removed(void *userdata, struct call *call)
 	struct service *service = userdata;
 
 	history_session_removed(&service->history, call);
+	watchdog_release(&service->watchdog);
 	bus_send_session_removed(service, call);
 }
 
@@ -371,6 +373,7 @@ int manager_new(struct manager **ret_manager, sd_event *event, const struct poli
 	LIST_INIT(&service->confirms);
 	LIST_INIT(&service->mode_changes);
 	LIST_INIT(&service->carries);
+	watchdog_init(&service->watchdog, event);
 	captures_init(&service->captures);
 	r = gate_new(&service->gate, event, &gate_hooks, manager);
 	if (r < 0) {
@@ -433,6 +436,11 @@ static int take_name(struct service *service)
 		fprintf(stderr, "callgated: %s cannot be offered on the bus: %s\n", BUS_NAME,
 			strerror(-r));
 	return r;
+}
+
+void manager_ready(const struct manager *manager)
+{
+	watchdog_ready(&manager->service.watchdog);
 }
 
 int manager_start(struct manager *manager, const char *state_dir)

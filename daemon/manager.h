@@ -23,6 +23,8 @@ int manager_new(struct manager **ret_manager, sd_event *event, const struct poli
 bool manager_has_gate(const struct manager *manager);
 /* After the privileges were dropped: opens the state and the bus, and takes the name. Prints what fails. */
 int manager_start(struct manager *manager, const char *state_dir);
+/* Tells the service manager that all of this is done. */
+void manager_ready(const struct manager *manager);
 /* Ends every session politely, revokes, and sends what there is to send. */
 void manager_stop(struct manager *manager);
 /* Returns NULL. */

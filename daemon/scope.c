@@ -59,7 +59,8 @@ static int open_scope(int pool_fd, int number, struct scope *scope)
 	if (mkdirat(pool_fd, scope->name, 0755) < 0 && errno != EEXIST)
 		return -errno;
 	dir_fd = openat(pool_fd, scope->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir_fd < 0 || fstat(dir_fd, &st) < 0)
+	/* Whatever the umask: the daemon has to look into it when it is root no more. */
+	if (dir_fd < 0 || fchmod(dir_fd, 0755) < 0 || fstat(dir_fd, &st) < 0)
 		return -errno;
 	if (st.st_uid != 0 || (st.st_mode & 022) != 0)
 		return -EPERM;
@@ -95,7 +96,7 @@ int scopes_new(struct scopes **ret_scopes, const char *dir)
 	if (!is_unified(dir))
 		return -ENOENT;
 	pool_fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (pool_fd < 0)
+	if (pool_fd < 0 || fchmod(pool_fd, 0755) < 0)
 		return -errno;
 	scopes = calloc(1, sizeof(*scopes));
 	if (scopes == NULL)
