@@ -70,7 +70,7 @@ daemon_bin := $(if $(wildcard daemon/main.c),$(BUILD)/callgated)
 # ---- what a person asks for ------------------------------------------------------------------------------------
 
 .PHONY: all module driver module-test daemon tools tests demo check check-unit check-kernel check-bus check-desktop check-vm check-debug \
-	check-kernels debug-kernel lint clean help setup install check-build
+	check-kernels debug-kernel lint clean help setup install deb check-build
 
 all: module daemon tools ## build the module, the daemon and the tools (default)
 
@@ -101,6 +101,9 @@ demo: setup ## the whole system in a virtual machine, step by step
 
 install: all ## install below DESTDIR
 	$(Q)data/install --build '$(BUILD)' --kernel '$(RELEASE)' --destdir '$(DESTDIR)'
+
+deb: ## build the Debian packages into build/deb
+	$(Q)data/make-deb '$(BUILD)/deb'
 
 clean: ## remove all outputs
 	$(Q)rm -rf -- '$(BUILD)'
