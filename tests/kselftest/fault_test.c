@@ -3,10 +3,10 @@
  * Memory that runs out, at each place in turn.
  *
  * Runs as root on a kernel with fault injection: the debug kernel. The nth
- * allocation, or copy from and to user memory, of one system call fails; n goes
- * up until the call ends without meeting it. Whatever fails, the module is not
- * loaded, or what it should gate is denied, or cannot be opened. The rig looks
- * for splats, and with --leaks for what was lost.
+ * allocation, or copy from and to user memory, of a command or a capture fails;
+ * n goes up until it ends without meeting it. Whatever fails, what was refused
+ * has not happened, and who has no grant is denied. The rig looks for splats,
+ * and with --leaks for what was lost.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -34,8 +35,6 @@
 #include "v4l2_fixture.h"
 
 #define FAULTS	"/sys/kernel/debug/"
-#define VIVID	"/sys/bus/platform/drivers/vivid/"
-#define ALOOP	"/sys/bus/platform/drivers/snd_aloop/"
 #define SWEEP	4000 /* more than any call makes */
 #define NOBODY	(-ENODATA)
 #define LONG	3600
@@ -44,7 +43,9 @@
 
 static int nth = -1;
 
-/* ---- faults ---------------------------------------------------------------------------------------------------- */
+/* ---- faults
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void prepare(void)
 {
@@ -86,7 +87,9 @@ static bool disarm(void)
 	return happened;
 }
 
-/* ---- what must be denied --------------------------------------------------------------------------------------- */
+/* ---- what must be denied
+ * ---------------------------------------------------------------------------------------
+ */
 
 static long buffers(int fd)
 {
@@ -97,7 +100,8 @@ static long buffers(int fd)
 	return ioctl(fd, VIDIOC_REQBUFS, &request) ? -errno : 0;
 }
 
-/* A camera that cannot be opened is denied too; one that is not there is no camera. */
+/* A camera that cannot be opened is denied too; one that is not there is no
+ * camera. */
 static void expect_camera_denied(const char *when, int n)
 {
 	int type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
@@ -165,7 +169,9 @@ static bool unloaded(void *unused)
 	return err == 0 || err == -ENOENT;
 }
 
-/* ---- commands -------------------------------------------------------------------------------------------------- */
+/* ---- commands
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* Sends with the nth thing failing and reads what answer there is. */
 static int send_failing(struct gate *gate, struct nl_msg *msg, int n, bool *ret_happened)
@@ -219,7 +225,8 @@ TEST_LIMIT(bind_that_fails_binds_nobody, LONG)
 		other = gate_open();
 		ASSERT(gate && other);
 		err = send_failing(gate, gate_begin(gate, CALLGATE_CMD_BIND, 0), n, &happened);
-		/* Who was told that it failed is not the controller. Nobody knows it of a lost answer. */
+		/* Who was told that it failed is not the controller. Nobody knows it of a
+     * lost answer. */
 		if (err && err != NOBODY) {
 			failed++;
 			EXPECT_EQ(gate_bind(other, NULL), 0);
@@ -307,7 +314,8 @@ TEST_LIMIT(commands_that_fail_change_nothing, LONG)
 			if (which == 6)
 				EXPECT_EQ(gate_allow(gate, pid, SESSION, 1, 9000), 0);
 			err = send_failing(gate, command(gate, which, &order), n, &happened);
-			/* Refused with a word is refused. An answer that was lost may stand for either. */
+			/* Refused with a word is refused. An answer that was lost may stand for
+       * either. */
 			if (which == 7 && err && err != NOBODY)
 				EXPECT_EQ(grant_count(gate), 0);
 			if (which == 6 && !err)
@@ -324,9 +332,12 @@ TEST_LIMIT(commands_that_fail_change_nothing, LONG)
 	bystander_end(pid);
 }
 
-/* ---- capture --------------------------------------------------------------------------------------------------- */
+/* ---- capture
+ * ---------------------------------------------------------------------------------------------------
+ */
 
-/* All of a short capture, going on after what failed. How many of its steps were let through. */
+/* All of a short capture, going on after what failed. How many of its steps
+ * were let through. */
 static int capture(void)
 {
 	struct v4l2_buffer buffer = { .type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
@@ -403,7 +414,8 @@ static int try_capture(int (*body)(void), int n, struct gate *gate)
 	return WEXITSTATUS(status);
 }
 
-/* @gate: to be granted by; NULL: nothing is. Returns how much came through when no fault was met. */
+/* @gate: to be granted by; NULL: nothing is. Returns how much came through when
+ * no fault was met. */
 static int sweep(int (*body)(void), struct gate *gate)
 {
 	int n, through;
@@ -440,98 +452,8 @@ TEST_LIMIT(capture_that_fails_is_denied, LONG)
 	EXPECT_EQ(load(), 0);
 }
 
-/* ---- loading --------------------------------------------------------------------------------------------------- */
-
-/* In memory, so that reading it fails less often than what is tested. */
-static int open_module(void)
-{
-	struct utsname name;
-	char command[300];
-
-	uname(&name);
-	snprintf(command, sizeof(command),
-		 "cp /callgate/${BUILD:-build}/module/%s/callgate.ko /tmp/", name.release);
-	ASSERT_EQ(system(command), 0);
-	return open("/tmp/callgate.ko", O_RDONLY | O_CLOEXEC);
-}
-
-TEST_LIMIT(loading_fails_or_denies, LONG)
-{
-	int n, fd, err, refused = 0, loaded = 0;
-	bool happened;
-
-	prepare();
-	fd = open_module();
-	ASSERT(fd >= 0);
-	for (n = 1; n < SWEEP; n++) {
-		ASSERT(harness_wait(unloaded, NULL, 20000));
-		arm(n);
-		err = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
-		happened = disarm();
-		if (err) {
-			EXPECT_EQ(unload(), -ENOENT);
-			refused++;
-		} else {
-			expect_denied("loaded", n);
-			loaded++;
-		}
-		if (!happened)
-			break;
-	}
-	EXPECT_EQ(err, 0);
-	harness_note("%d faults: %d times not loaded, %d times loaded and everything denied", n - 1,
-		     refused, loaded - 1);
-	EXPECT(refused > 10 && n < SWEEP);
-}
-
-/* ---- devices that come ----------------------------------------------------------------------------------------- */
-
-/* Every @stride-th fault of one driver's arrival, from a random start: a camera makes thousands of allocations. */
-static void arrive(const char *driver, const char *device, int stride)
-{
-	char bind[128], unbind[128];
-	int n, tried = 0, failed = 0;
-	bool happened;
-
-	snprintf(bind, sizeof(bind), "%sbind", driver);
-	snprintf(unbind, sizeof(unbind), "%sunbind", driver);
-	for (n = 1 + getpid() % stride; n < SWEEP * 10; n += stride) {
-		int fd = open(bind, O_WRONLY | O_CLOEXEC);
-
-		ASSERT(fd >= 0);
-		write_file(unbind, device);
-		arm(n);
-		if (write(fd, device, strlen(device)) < 0)
-			failed++;
-		happened = disarm();
-		close(fd);
-		expect_denied(device, n);
-		if (!happened)
-			break;
-		tried++;
-	}
-	harness_note("%s: %d faults up to number %d, %d times it did not come", device, tried, n,
-		     failed);
-	EXPECT(tried > 0);
-	/* And without faults it is there, and gated. */
-	write_file(unbind, device);
-	EXPECT_EQ(write_file(bind, device), 0);
-	expect_denied(device, 0);
-}
-
-TEST_LIMIT(camera_arrives_and_is_denied, LONG)
-{
-	prepare();
-	arrive(VIVID, "vivid.0", 31);
-}
-
-TEST_LIMIT(microphone_arrives_and_is_denied, LONG)
-{
-	prepare();
-	arrive(ALOOP, "snd_aloop.0", 7);
-}
-
-/* What a fault hits must be the kernel under test, not what the C library and the kernel arrange between them (rseq). */
+/* What a fault hits must be the kernel under test, not what the C library and
+ * the kernel arrange between them (rseq). */
 int main(int argc, char **argv)
 {
 	const char *tunables = "glibc.pthread.rseq=0", *set = getenv("GLIBC_TUNABLES");
@@ -541,5 +463,8 @@ int main(int argc, char **argv)
 		execv("/proc/self/exe", argv);
 		return 1;
 	}
+	/* The kernel names it where it reports a failed allocation; see
+   * tests/vm/complaints. */
+	prctl(PR_SET_NAME, "fault_test");
 	return harness_main(argc, argv);
 }
