@@ -124,6 +124,8 @@ def bystander(uid):
     """Somebody to grant to, who does nothing."""
     pid = os.fork()
     if pid == 0:
+        # An inherited copy would keep the controller's socket open.
+        os.closerange(3, 1024)
         os.setresuid(uid, uid, uid)
         while True:
             signal.pause()
@@ -135,6 +137,7 @@ def asker():
     pid = os.fork()
     if pid:
         return pid
+    os.closerange(3, 1024)
     os.setresgid(1000, 1000, 1000)
     while True:
         try:
