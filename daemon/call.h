@@ -77,6 +77,7 @@ struct call {
 	enum channel_level shown_level;
 	bool shown_gate;
 	char message[768];
+	struct history_call *history; /* history.c's; NULL: nothing is kept of it */
 };
 
 /**

@@ -52,6 +52,7 @@ struct history_user {
 /**
  * struct history_call - a session that has not ended
  * @running: captures of the session itself, by kind; @since: when the first of them began; @ns: what is over
+ * @record: which programs captured meanwhile; NULL while none has, which is most of the time
  */
 struct history_call {
 	LIST_ENTRY(history_call) all;
@@ -61,7 +62,7 @@ struct history_call {
 	unsigned int running[2];
 	uint64_t since[2], ns[2];
 	enum channel_level level;
-	struct record record;
+	struct record *record;
 };
 
 static const uint8_t kind_of[2] = { RECORD_MICROPHONE, RECORD_CAMERA };
@@ -111,6 +112,13 @@ static bool make_room(struct history *history)
 		}
 	}
 	return false;
+}
+
+static void free_call(struct history_call *mine)
+{
+	LIST_REMOVE(mine, all);
+	free(mine->record);
+	free(mine);
 }
 
 static struct history_user *get_user(struct history *history, uid_t uid)
@@ -312,10 +320,8 @@ void history_deinit(struct history *history)
 	struct history_call *call;
 	struct history_user *user;
 
-	while ((call = LIST_FIRST(&history->calls)) != NULL) {
-		LIST_REMOVE(call, all);
-		free(call);
-	}
+	while ((call = LIST_FIRST(&history->calls)) != NULL)
+		free_call(call);
 	while ((user = LIST_FIRST(&history->all)) != NULL) {
 		if (!is_idle(user))
 			flush(history, user, true);
@@ -377,7 +383,7 @@ static struct history_call *find(const struct history *history, uint64_t id)
 	return NULL;
 }
 
-void history_session_added(struct history *history, const struct call *call)
+void history_session_added(struct history *history, struct call *call)
 {
 	struct history_call *mine;
 
@@ -390,11 +396,12 @@ void history_session_added(struct history *history, const struct call *call)
 	mine->uid = call->uid;
 	mine->began = call_clock();
 	LIST_INSERT_HEAD(&history->calls, mine, all);
+	call->history = mine;
 }
 
-void history_session_changed(struct history *history, const struct call *call)
+void history_session_changed(const struct call *call)
 {
-	struct history_call *mine = find(history, call->id);
+	struct history_call *mine = call->history;
 
 	/* The level of a channel that has ended is none. */
 	if (mine != NULL && call_state(call) == SESSION_LIVE)
@@ -408,9 +415,11 @@ static void count_use(struct history_call *mine, const struct capture *stream, u
 
 	if (now <= from)
 		return;
-	for (unsigned int i = 0; i < 2; i++)
+	if (mine->record == NULL)
+		mine->record = calloc(1, sizeof(*mine->record));
+	for (unsigned int i = 0; i < 2 && mine->record != NULL; i++)
 		if (stream->kinds & kind_of[i])
-			record_add_use(&mine->record, stream->who.exe, kind_of[i],
+			record_add_use(mine->record, stream->who.exe, kind_of[i],
 				       to_seconds(now - from));
 }
 
@@ -422,10 +431,10 @@ static void stop_running(struct history_call *mine, unsigned int i, uint64_t now
 		mine->ns[i] += now - mine->since[i];
 }
 
-void history_session_removed(struct history *history, const struct call *call)
+void history_session_removed(struct history *history, struct call *call)
 {
 	struct history_user *user = get_user(history, call->uid);
-	struct history_call *mine = find(history, call->id);
+	struct history_call *mine = call->history;
 	uint32_t unit = history->policy->history_unit;
 	uint64_t now = call_clock(), wall = (uint64_t)time(NULL);
 	struct waiting waiting = { .has_peer = false };
@@ -438,7 +447,8 @@ void history_session_removed(struct history *history, const struct call *call)
 	LIST_FOREACH(stream, &history->captures->streams, all)
 	if (stream->who.uid == call->uid)
 		count_use(mine, stream, now);
-	*record = mine->record;
+	if (mine->record != NULL)
+		*record = *mine->record;
 	record->type = RECORD_SESSION;
 	record->unit = unit;
 	record->start = record_coarsen(call->opened, unit);
@@ -461,8 +471,8 @@ void history_session_removed(struct history *history, const struct call *call)
 	waiting.has_peer = peer != NULL;
 	if (peer != NULL)
 		memcpy(waiting.peer_key, peer, sizeof(waiting.peer_key));
-	LIST_REMOVE(mine, all);
-	free(mine);
+	call->history = NULL;
+	free_call(mine);
 	if (user != NULL)
 		add(history, user, &waiting);
 }

@@ -45,9 +45,9 @@ void history_deinit(struct history *history);
 /* May this user have a new session, as far as the history goes? 0; 1: refused. */
 int history_check(struct history *history, uid_t uid, struct refusal *ret_refusal);
 
-void history_session_added(struct history *history, const struct call *call);
-void history_session_changed(struct history *history, const struct call *call);
-void history_session_removed(struct history *history, const struct call *call);
+void history_session_added(struct history *history, struct call *call);
+void history_session_changed(const struct call *call);
+void history_session_removed(struct history *history, struct call *call);
 void history_stream_started(struct history *history, const struct capture *stream);
 void history_stream_stopped(struct history *history, const struct capture *stream);
 /* No stream is known any more. */

@@ -61,7 +61,7 @@ static void on_changed(void *userdata, struct call *call)
 {
 	struct service *service = userdata;
 
-	history_session_changed(&service->history, call);
+	history_session_changed(call);
 	bus_send_session_changed(service, call);
 }
 
