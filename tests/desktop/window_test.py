@@ -48,9 +48,11 @@ def until(question, limit=LIMIT_S):
 
 
 class Display:
+    """-noreset: it would refuse the next window while it starts anew after the last one has gone."""
+
     def __init__(self):
         read, write = os.pipe()
-        self.process = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", "900x900x24", "-nolisten", "tcp"],
+        self.process = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", "900x900x24", "-noreset", "-nolisten", "tcp"],
                                         pass_fds=(write,), stderr=subprocess.DEVNULL)
         os.close(write)
         with os.fdopen(read) as file:
