@@ -26,7 +26,7 @@ import dbus.service
 from gi.repository import GLib
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
-BUILD = os.environ.get("BUILD", os.path.join(TOP, "build"))
+BUILD = os.path.join(TOP, os.environ.get("BUILD", "build"))
 CTL = os.path.join(BUILD, "callgatectl")
 AGENT = os.path.join(BUILD, "callgate-agent-tty")
 ROOT = "/org/callgate1"
