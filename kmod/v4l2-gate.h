@@ -5,6 +5,7 @@
 
 #include <linux/hashtable.h>
 #include <linux/percpu-refcount.h>
+#include <linux/rcupdate.h>
 #include <linux/wait.h>
 #include <media/v4l2-dev.h>
 
@@ -26,6 +27,7 @@
  * @strangers: somebody whom nobody judged may hold its buffers: from before the gate, or in permissive mode
  * @handing: operations inside the driver that may give its buffers away
  * @mapping: mappings of its buffers in progress
+ * @rcu: frees it when nobody compares its holder any more
  */
 struct v4l2_gate_file {
 	struct hlist_node node;
@@ -41,6 +43,7 @@ struct v4l2_gate_file {
 	bool strangers;
 	u32 handing;
 	u32 mapping;
+	struct rcu_head rcu;
 };
 
 /**
