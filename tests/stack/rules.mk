@@ -3,5 +3,5 @@
 stack_ko := $(BUILD)/stack/$(RELEASE)/stack.ko
 $(stack_ko): $(wildcard tests/stack/*.c tests/stack/Kbuild)
 	$(call say,MODULE,$@)
-	+$(Q)mkdir -p $(@D) && cp $^ $(@D) && $(MAKE) -s -C '$(KDIR)' M='$(abspath $(@D))' modules
+	+$(Q)mkdir -p $(@D) && cp $^ $(@D) && tests/kmake '$(KDIR)' '$(abspath $(@D))' modules
 $(filter %/stack_test,$(kself_bin)): | $(stack_ko)
