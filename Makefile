@@ -120,11 +120,11 @@ lint_cmds := $(wildcard tests/lint/*.sh tests/lint/*.py)
 unit_cmds := tests/run_test $(unit_bin) $(wildcard tests/model/run)
 desktop_cmds := $(wildcard tests/desktop/*_test.py)
 bus_cmds := $(or $(wildcard tests/bus/run-all),$(wildcard tests/bus/*.py) $(bus_bin)) $(wildcard tests/tools/*_test.py)
-# What a test needs of its machine: vm_<name> in tests/kselftest/rules.mk.
-kernel_cmds = $(foreach t,$(kself_bin),"$(vm) $(vm_$(notdir $(t))) -- /callgate/$(t)")
+# What a test needs of its machine, with this kernel: tests/kselftest/rules.mk.
+kernel_cmds = $(foreach t,$(kself_bin),"$(vm) $(call vm_for,$(RELEASE),$(t)) -- /callgate/$(t)")
 # These wait for the gate's own clock, which no kernel changes; `make check-kernels` runs them everywhere.
 newer_bin = $(filter-out %/request_test %/grant_test,$(kself_bin))
-newer_cmds = $(if $(newer),$(foreach t,$(newer_bin),"tests/vm/run --kernel '$(newer)' $(vm_$(notdir $(t))) -- \
+newer_cmds = $(if $(newer),$(foreach t,$(newer_bin),"tests/vm/run --kernel '$(newer)' $(call vm_for,$(newer),$(t)) -- \
 	/callgate/$(t)"),$(if $(KERNEL),,"tests/skip no package source has a kernel $(NEWER)x for the kernel tests"))
 vm_cmds := $(wildcard tests/vm/*_test tests/desktop/presence_test) $(if $(wildcard tests/vm/demo.sh),"tests/vm/demo.sh --tap --kernel '$(RELEASE)'")
 

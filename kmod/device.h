@@ -131,6 +131,7 @@ void callgate_device_test_sleep(void);
 static inline void callgate_device_test_delay(void)
 {
 }
+
 static inline void callgate_device_test_sleep(void)
 {
 }

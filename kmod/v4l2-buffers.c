@@ -71,7 +71,7 @@ static void set_holder(struct v4l2_gate *gate, struct v4l2_gate_file *rec, bool 
 	callgate_who_current(&holder);
 	rec->holder.image = holder.image;
 	rec->holder.cookie = holder.cookie;
-	smp_store_release(&rec->holder.pid, holder.pid);
+	smp_store_release(&rec->holder.pid, holder.pid); /* pairs with surely_held() */
 }
 
 /*
@@ -81,14 +81,16 @@ static void set_holder(struct v4l2_gate *gate, struct v4l2_gate_file *rec, bool 
 static bool surely_held(struct v4l2_gate *gate, const struct file *file)
 {
 	const struct v4l2_gate_file *rec;
+	const struct pid *pid;
 	bool held = false;
 
 	rcu_read_lock();
 	hash_for_each_possible_rcu(gate->files, rec, node, (unsigned long)file) {
 		if (rec->file != file)
 			continue;
-		held = !READ_ONCE(rec->strangers) &&
-		       smp_load_acquire(&rec->holder.pid) == task_tgid(current) &&
+		/* pairs with set_holder() */
+		pid = smp_load_acquire(&rec->holder.pid);
+		held = !READ_ONCE(rec->strangers) && pid == task_tgid(current) &&
 		       READ_ONCE(rec->holder.image.exec_id) == READ_ONCE(current->self_exec_id);
 		break;
 	}
