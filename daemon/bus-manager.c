@@ -441,15 +441,6 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
 	return bus_get(reply, property, entries, ARRAY_SIZE(entries));
 }
 
-#define METHOD(name, args, result, handler)                                            \
-	SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_ARGS args, SD_BUS_RESULT result, handler, \
-				SD_BUS_VTABLE_UNPRIVILEGED)
-#define NO_RESULT(name, args, handler)                                             \
-	SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_ARGS args, SD_BUS_NO_RESULT, handler, \
-				SD_BUS_VTABLE_UNPRIVILEGED)
-#define NO_ARGS(name, result, handler)                                               \
-	SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_NO_ARGS, SD_BUS_RESULT result, handler, \
-				SD_BUS_VTABLE_UNPRIVILEGED)
 #define NOTHING(name, handler)                                                   \
 	SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, handler, \
 				SD_BUS_VTABLE_UNPRIVILEGED)

@@ -31,6 +31,17 @@
 #define BUS_GROUPS_MAX	  256
 #define BUS_SENDERS	  64
 
+/* Entries of a vtable: names and types of the arguments in parentheses. */
+#define METHOD(name, args, result, handler)                                            \
+	SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_ARGS args, SD_BUS_RESULT result, handler, \
+				SD_BUS_VTABLE_UNPRIVILEGED)
+#define NO_RESULT(name, args, handler)                                             \
+	SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_ARGS args, SD_BUS_NO_RESULT, handler, \
+				SD_BUS_VTABLE_UNPRIVILEGED)
+#define NO_ARGS(name, result, handler)                                               \
+	SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_NO_ARGS, SD_BUS_RESULT result, handler, \
+				SD_BUS_VTABLE_UNPRIVILEGED)
+
 /**
  * struct bus_sender - a connection whose user is known; unique names are never used again
  */
