@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,14 +68,20 @@ static void on_signal(int number)
 	interrupted = number;
 }
 
-/* One line, without its end. Return: its length or -1. */
-static ssize_t read_line(int fd, char *ret, size_t size)
+/*
+ * One line, without its end. Signals are blocked but while it waits: one that came just before would otherwise
+ * interrupt nothing. unblocked: NULL where they are not. Return: its length or -1.
+ */
+static ssize_t read_line(int fd, char *ret, size_t size, const sigset_t *unblocked)
 {
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
 	size_t len = 0;
 
 	for (;;) {
-		ssize_t n = read(fd, ret + len, 1);
+		ssize_t n = ppoll(&ready, 1, NULL, unblocked);
 
+		if (n > 0)
+			n = read(fd, ret + len, 1);
 		if (n < 0 && (errno != EINTR || interrupted))
 			return -1;
 		if (n < 0)
@@ -92,6 +99,7 @@ static ssize_t ask(const char *question, char *ret, size_t size)
 	struct sigaction catch = { .sa_handler = on_signal }, old_int, old_term;
 	_cleanup_close_ int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	struct termios before, quiet;
+	sigset_t signals, mask;
 	ssize_t len;
 
 	if (fd < 0 || tcgetattr(fd, &before) < 0) {
@@ -102,15 +110,20 @@ static ssize_t ask(const char *question, char *ret, size_t size)
 	quiet = before;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
 	interrupted = 0;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, &mask);
 	sigaction(SIGINT, &catch, &old_int);
 	sigaction(SIGTERM, &catch, &old_term);
 	tcsetattr(fd, TCSAFLUSH, &quiet);
 	dprintf(fd, "%s", question);
-	len = read_line(fd, ret, size);
+	len = read_line(fd, ret, size, &mask);
 	tcsetattr(fd, TCSAFLUSH, &before);
 	dprintf(fd, "\n");
 	sigaction(SIGINT, &old_int, NULL);
 	sigaction(SIGTERM, &old_term, NULL);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 	if (len < 0)
 		ctl_complain("no passphrase was given");
 	return len;
@@ -128,7 +141,7 @@ static ssize_t passphrase(const char *fd_text, bool new_one, char *ret)
 				     fd_text);
 			return -1;
 		}
-		len = read_line((int)fd, ret, PASSPHRASE_MAX);
+		len = read_line((int)fd, ret, PASSPHRASE_MAX, NULL);
 		if (len < 0)
 			ctl_complain("descriptor %lu: no passphrase could be read there (%s)", fd,
 				     strerror(errno));

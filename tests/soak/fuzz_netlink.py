@@ -203,12 +203,12 @@ class Fuzzer:
             "deadline": [now + r.randrange(1, 10 ** 10), now + r.randrange(1, 10 ** 8)],
             "request": self.requests[-5:] or [1],
             "verdict": [0, 1],
-            # Never permissive.
+            # Never permissive; nor does any value below end in 1.
             "mode": [0],
         }.get(name)
         if plausible and r.random() < 0.85:
             return r.choice(plausible)
-        return r.choice([0, 2, 1 << 31, (1 << 32) - 1, 1 << 63, (1 << 64) - 1, r.getrandbits(64) | 2, now])
+        return r.choice([0, 2, 1 << 31, (1 << 32) - 1, 1 << 63, (1 << 64) - 1, r.getrandbits(64) | 2, now | 2])
 
     def attribute(self, name):
         r = self.random
