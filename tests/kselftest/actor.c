@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "frame.h"
+#include "passing.h"
 
 #define PATIENCE 20000
 
@@ -48,22 +49,7 @@ struct state {
 
 static void reply(int sock, long value, int fd)
 {
-	struct iovec iov = { .iov_base = &value, .iov_len = sizeof(value) };
-	char control[CMSG_SPACE(sizeof(int))] = {};
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *c;
-
-	if (fd >= 0) {
-		msg.msg_control = control;
-		msg.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	if (sendmsg(sock, &msg, MSG_NOSIGNAL) < 0)
-		_exit(9);
+	passing_send(sock, &value, sizeof(value), fd);
 }
 
 /* ---- who does it ----------------------------------------------------------------------------------------------- */
@@ -523,24 +509,15 @@ void actor_send(struct actor *actor, enum actor_op op, int a, int b, const char 
 
 static long result_fd(struct actor *actor, int ms, int *ret_fd)
 {
-	long value;
-	struct iovec iov = { .iov_base = &value, .iov_len = sizeof(value) };
-	char control[CMSG_SPACE(sizeof(int))];
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = control,
-			      .msg_controllen = sizeof(control) };
 	struct pollfd p = { .fd = actor->sock, .events = POLLIN };
-	struct cmsghdr *c;
+	long value;
 
 	*ret_fd = -1;
 	if (poll(&p, 1, ms) != 1)
 		return ACTOR_BUSY;
-	if (recvmsg(actor->sock, &msg, MSG_CMSG_CLOEXEC) != sizeof(value))
+	if (passing_receive(actor->sock, &value, sizeof(value), MSG_CMSG_CLOEXEC, ret_fd) !=
+	    sizeof(value))
 		return -ESRCH;
-	c = CMSG_FIRSTHDR(&msg);
-	if (c && c->cmsg_type == SCM_RIGHTS)
-		memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
 	return value;
 }
 

@@ -26,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "passing.h"
+
 struct order {
 	int op, a, b;
 	app_fn fn;
@@ -38,47 +40,6 @@ int64_t boottime_ms(void)
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
-static void send_fd(int sock, const void *data, size_t size, int fd)
-{
-	struct iovec iov = { .iov_base = (void *)data, .iov_len = size };
-	char control[CMSG_SPACE(sizeof(int))] = {};
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *c;
-
-	if (fd >= 0) {
-		msg.msg_control = control;
-		msg.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	if (sendmsg(sock, &msg, MSG_NOSIGNAL) != (ssize_t)size) {
-		perror("camera: sendmsg");
-		_exit(9);
-	}
-}
-
-/* Returns the bytes received, or 0 when the other end is gone. */
-static ssize_t receive_fd(int sock, void *data, size_t size, int *ret_fd)
-{
-	struct iovec iov = { .iov_base = data, .iov_len = size };
-	char control[CMSG_SPACE(sizeof(int))];
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = control,
-			      .msg_controllen = sizeof(control) };
-	struct cmsghdr *c;
-	ssize_t n = recvmsg(sock, &msg, 0);
-
-	*ret_fd = -1;
-	for (c = CMSG_FIRSTHDR(&msg); n > 0 && c; c = CMSG_NXTHDR(&msg, c))
-		if (c->cmsg_type == SCM_RIGHTS)
-			memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
-	return n;
 }
 
 /* ---- in the child ---------------------------------------------------------------------------------------------- */
@@ -270,7 +231,7 @@ static long do_fork(struct app_state *s)
 		serve(s);
 	}
 	close(pair[1]);
-	send_fd(s->sock, &(long){ pid }, sizeof(long), pair[0]);
+	passing_send(s->sock, &(long){ pid }, sizeof(long), pair[0]);
 	close(pair[0]);
 	return 0;
 }
@@ -359,7 +320,7 @@ static long obey(struct app_state *s, const struct order *o, int fd)
 	case APP_FORK:
 		return do_fork(s);
 	case APP_GIVE:
-		send_fd(s->sock, &(long){ 0 }, sizeof(long), s->fd);
+		passing_send(s->sock, &(long){ 0 }, sizeof(long), s->fd);
 		return 0;
 	case APP_TAKE:
 		s->fd = fd;
@@ -376,12 +337,12 @@ static void serve(struct app_state *s)
 	long r;
 	int fd;
 
-	while (receive_fd(s->sock, &o, sizeof(o), &fd) == sizeof(o)) {
+	while (passing_receive(s->sock, &o, sizeof(o), 0, &fd) == sizeof(o)) {
 		r = obey(s, &o, fd);
 		/* These two have answered with a descriptor. */
 		if ((o.op == APP_FORK || o.op == APP_GIVE) && r == 0)
 			continue;
-		send_fd(s->sock, &r, sizeof(r), -1);
+		passing_send(s->sock, &r, sizeof(r), -1);
 	}
 	_exit(0);
 }
@@ -396,7 +357,7 @@ void app_main(int argc, char **argv)
 	s.sock = atoi(argv[2]);
 	s.fd = atoi(argv[3]);
 	snprintf(s.node, sizeof(s.node), "%s", argv[4]);
-	send_fd(s.sock, &(long){ 0 }, sizeof(long), -1);
+	passing_send(s.sock, &(long){ 0 }, sizeof(long), -1);
 	serve(&s);
 }
 
@@ -452,7 +413,7 @@ void app_send(struct app *app, enum app_op op, int a, int b)
 	struct order o = { .op = op, .a = a, .b = b };
 
 	app->busy = true;
-	send_fd(app->sock, &o, sizeof(o), -1);
+	passing_send(app->sock, &o, sizeof(o), -1);
 }
 
 static long result_fd(struct app *app, int ms, int *ret_fd)
@@ -463,7 +424,7 @@ static long result_fd(struct app *app, int ms, int *ret_fd)
 	*ret_fd = -1;
 	if (poll(&p, 1, ms) != 1)
 		return APP_BUSY;
-	if (receive_fd(app->sock, &r, sizeof(r), ret_fd) != sizeof(r))
+	if (passing_receive(app->sock, &r, sizeof(r), 0, ret_fd) != sizeof(r))
 		return -ESRCH;
 	app->busy = false;
 	return r;
@@ -487,7 +448,7 @@ void app_send_run(struct app *app, app_fn fn, long a)
 	struct order o = { .op = APP_RUN, .fn = fn, .arg = a };
 
 	app->busy = true;
-	send_fd(app->sock, &o, sizeof(o), -1);
+	passing_send(app->sock, &o, sizeof(o), -1);
 }
 
 long app_run(struct app *app, app_fn fn, long a)
@@ -521,7 +482,7 @@ long app_give(struct app *from, struct app *to)
 	r = result_fd(from, 10000, &fd);
 	if (fd < 0)
 		return r ?: -EBADF;
-	send_fd(to->sock, &o, sizeof(o), fd);
+	passing_send(to->sock, &o, sizeof(o), fd);
 	close(fd);
 	return app_result(to, 10000);
 }

@@ -23,49 +23,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "passing.h"
+
 struct order {
 	int op, slot, a;
 	char where[40];
 	mic_fn fn;
 };
-
-static void send_fd(int sock, const void *data, size_t size, int fd)
-{
-	struct iovec iov = { .iov_base = (void *)data, .iov_len = size };
-	char control[CMSG_SPACE(sizeof(int))] = {};
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *c;
-
-	if (fd >= 0) {
-		msg.msg_control = control;
-		msg.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	if (sendmsg(sock, &msg, MSG_NOSIGNAL) != (ssize_t)size)
-		_exit(9);
-}
-
-static ssize_t receive_fd(int sock, void *data, size_t size, int *ret_fd)
-{
-	struct iovec iov = { .iov_base = data, .iov_len = size };
-	char control[CMSG_SPACE(sizeof(int))];
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = control,
-			      .msg_controllen = sizeof(control) };
-	struct cmsghdr *c;
-	ssize_t n = recvmsg(sock, &msg, 0);
-
-	*ret_fd = -1;
-	for (c = CMSG_FIRSTHDR(&msg); n > 0 && c; c = CMSG_NXTHDR(&msg, c))
-		if (c->cmsg_type == SCM_RIGHTS)
-			memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
-	return n;
-}
 
 /* ---- in the child ---------------------------------------------------------------------------------------------- */
 
@@ -305,7 +269,7 @@ static long do_fork(struct mic_state *s)
 		serve(s);
 	}
 	close(pair[1]);
-	send_fd(s->sock, &(long){ pid }, sizeof(long), pair[0]);
+	passing_send(s->sock, &(long){ pid }, sizeof(long), pair[0]);
 	close(pair[0]);
 	return 0;
 }
@@ -374,7 +338,7 @@ static long obey(struct mic_state *s, const struct order *o, int fd)
 	case MIC_FORK:
 		return do_fork(s);
 	case MIC_GIVE:
-		send_fd(s->sock, &(long){ 0 }, sizeof(long), s->fd[slot]);
+		passing_send(s->sock, &(long){ 0 }, sizeof(long), s->fd[slot]);
 		return 0;
 	case MIC_TAKE:
 		s->fd[slot] = fd;
@@ -391,12 +355,12 @@ static void serve(struct mic_state *s)
 	long r;
 	int fd;
 
-	while (receive_fd(s->sock, &o, sizeof(o), &fd) == sizeof(o)) {
+	while (passing_receive(s->sock, &o, sizeof(o), 0, &fd) == sizeof(o)) {
 		r = obey(s, &o, fd);
 		/* These two have answered with a descriptor. */
 		if ((o.op == MIC_FORK || o.op == MIC_GIVE) && r == 0)
 			continue;
-		send_fd(s->sock, &r, sizeof(r), -1);
+		passing_send(s->sock, &r, sizeof(r), -1);
 	}
 	_exit(0);
 }
@@ -412,7 +376,7 @@ void mic_main(int argc, char **argv)
 	s.sock = atoi(argv[2]);
 	for (i = 0; i < MIC_SLOTS; i++)
 		s.fd[i] = atoi(argv[3 + i]);
-	send_fd(s.sock, &(long){ 0 }, sizeof(long), -1);
+	passing_send(s.sock, &(long){ 0 }, sizeof(long), -1);
 	serve(&s);
 }
 
@@ -442,7 +406,7 @@ struct mic *mic_start(uid_t uid)
 		/* A change of user clears it. */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		s.sock = pair[1];
-		send_fd(s.sock, &(long){ 0 }, sizeof(long), -1);
+		passing_send(s.sock, &(long){ 0 }, sizeof(long), -1);
 		serve(&s);
 	}
 	close(pair[1]);
@@ -474,7 +438,7 @@ static void order(struct mic *mic, enum mic_op op, int slot, int a, const char *
 	struct order o = { .op = op, .slot = slot, .a = a, .fn = fn };
 
 	snprintf(o.where, sizeof(o.where), "%s", where);
-	send_fd(mic->sock, &o, sizeof(o), -1);
+	passing_send(mic->sock, &o, sizeof(o), -1);
 }
 
 static long result_fd(struct mic *mic, int ms, int *ret_fd)
@@ -485,7 +449,7 @@ static long result_fd(struct mic *mic, int ms, int *ret_fd)
 	*ret_fd = -1;
 	if (poll(&p, 1, ms) != 1)
 		return MIC_BUSY;
-	if (receive_fd(mic->sock, &r, sizeof(r), ret_fd) != sizeof(r))
+	if (passing_receive(mic->sock, &r, sizeof(r), 0, ret_fd) != sizeof(r))
 		return -ESRCH;
 	return r;
 }
@@ -556,7 +520,7 @@ long mic_give(struct mic *from, int slot, struct mic *to, int to_slot)
 	r = result_fd(from, 15000, &fd);
 	if (r || fd < 0)
 		return r ?: -EBADF;
-	send_fd(to->sock, &o, sizeof(o), fd);
+	passing_send(to->sock, &o, sizeof(o), fd);
 	close(fd);
 	return mic_result(to, 15000);
 }
