@@ -130,13 +130,53 @@ TEST(capture_that_ran_before_loading_is_stopped)
 
 /* ---- devices --------------------------------------------------------------------------------------------------- */
 
+#define ALOOP "/sys/bus/platform/drivers/snd_aloop/"
+
+/* Returns when the card's last file is closed: so it is another process that waits. */
+static pid_t pull(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(system("echo snd_aloop.0 >" ALOOP "unbind") != 0);
+	return pid;
+}
+
+static bool is_out_of_list(void *unused)
+{
+	return !gate_device(gate, MIC);
+}
+
+/* Afterwards the program has nothing, nothing hangs, and a new card is gated. */
+static void expect_gone(struct mic *mic, pid_t puller)
+{
+	int status;
+
+	EXPECT(harness_wait(is_out_of_list, NULL, 10000));
+	EXPECT(mic_call(mic, MIC_START, 0, 0) < 0);
+	EXPECT(mic_call(mic, MIC_READ, 0, MIC_PERIOD) < 0);
+	EXPECT_EQ(mic_call(mic, MIC_CLOSE, 0, 0), 0);
+	ASSERT_EQ(waitpid(puller, &status, 0), puller);
+	EXPECT_EQ(status, 0);
+	EXPECT_EQ(gate_device(gate, MIC), 0);
+	ASSERT_EQ(system("echo snd_aloop.0 >" ALOOP "bind"), 0);
+	name_nodes();
+	/* A test without a grant has nothing to take back. */
+	gate_revoke(gate, 0, SESSION);
+	ASSERT_EQ(mic_ready(mic, 0, MIC, MIC_RW), 0);
+	EXPECT_EQ(mic_call(mic, MIC_READ, 0, MIC_PERIOD), -EACCES);
+	allow(mic, 9000);
+	EXPECT_EQ(mic_call(mic, MIC_READ, 0, MIC_PERIOD), MIC_PERIOD);
+	EXPECT_EQ(mic_call(mic, MIC_CLOSE, 0, 0), 0);
+	gate_revoke(gate, 0, SESSION);
+}
+
 TEST(unplugged_while_it_captures)
 {
 	struct gate_message event;
 	struct mic *mic = mic_start(ALICE);
-	uint32_t before, after;
-	int status;
-	pid_t pid;
+	uint32_t before;
+	pid_t puller;
 
 	gate = gate_open_bound();
 	before = gate_device(gate, MIC);
@@ -144,27 +184,60 @@ TEST(unplugged_while_it_captures)
 	ASSERT_EQ(mic_ready(mic, 0, MIC, MIC_MAP), 0);
 	ASSERT_EQ(mic_call(mic, MIC_MMAP, 0, 0), 0);
 	ASSERT_EQ(mic_call(mic, MIC_START, 0, 0), 0);
-	/* Returns when the last file is closed. */
-	pid = fork();
-	if (pid == 0)
-		_exit(system("echo snd_aloop.0 >/sys/bus/platform/drivers/snd_aloop/unbind") != 0);
+	puller = pull();
 	ASSERT(gate_wait(gate, CALLGATE_CMD_STREAM_STOPPED_EVENT, 10000, &event));
 	EXPECT_EQ(event.reason, CALLGATE_REASON_REMOVED);
 	EXPECT(gate_wait(gate, CALLGATE_CMD_DEVICE_REMOVED_EVENT, 10000, &event));
-	EXPECT(mic_call(mic, MIC_START, 0, 0) < 0);
-	EXPECT_EQ(mic_call(mic, MIC_CLOSE, 0, 0), 0);
-	ASSERT_EQ(waitpid(pid, &status, 0), pid);
-	EXPECT_EQ(status, 0);
-	EXPECT_EQ(gate_device(gate, MIC), 0);
-	ASSERT_EQ(system("echo snd_aloop.0 >/sys/bus/platform/drivers/snd_aloop/bind"), 0);
-	name_nodes();
-	after = gate_device(gate, MIC);
-	EXPECT(after > before);
-	ASSERT_EQ(gate_revoke(gate, 0, SESSION), 0);
-	ASSERT_EQ(mic_ready(mic, 0, MIC, MIC_RW), 0);
-	EXPECT_EQ(mic_call(mic, MIC_READ, 0, MIC_PERIOD), -EACCES);
+	expect_gone(mic, puller);
+	EXPECT(gate_device(gate, MIC) > before);
+}
+
+TEST(unplugged_while_denied)
+{
+	struct mic *mic = mic_start(ALICE);
+
+	gate = gate_open_bound();
+	ASSERT_EQ(mic_ready(mic, 0, MIC, MIC_MAP), 0);
+	EXPECT_EQ(mic_call(mic, MIC_MMAP, 0, 0), 0);
+	EXPECT_EQ(mic_call(mic, MIC_START, 0, 0), -EACCES);
+	expect_gone(mic, pull());
+}
+
+TEST(unplugged_while_a_read_waits)
+{
+	struct mic *mic = mic_start(ALICE);
+	pid_t puller;
+
+	gate = gate_open_bound();
 	allow(mic, 9000);
-	EXPECT_EQ(mic_call(mic, MIC_READ, 0, MIC_PERIOD), MIC_PERIOD);
+	ASSERT_EQ(mic_ready(mic, 0, MIC, MIC_RW), 0);
+	ASSERT_EQ(mic_call(mic, MIC_PATIENT, 0, 0), 0);
+	ASSERT_EQ(mic_call(mic, MIC_START, 0, 0), 0);
+	mic_send(mic, MIC_READ, 0, MIC_BUFFER);
+	puller = pull();
+	EXPECT(mic_result(mic, 10000) != MIC_BUSY);
+	expect_gone(mic, puller);
+}
+
+/* Each time the two meet a little later. */
+TEST_LIMIT(unplugged_while_revoking, 180)
+{
+	struct mic *mic = mic_start(ALICE);
+	pid_t puller;
+	int i;
+
+	gate = gate_open_bound();
+	for (i = 0; i < 4; i++) {
+		allow(mic, 9000);
+		ASSERT_EQ(mic_ready(mic, 0, MIC, MIC_RW), 0);
+		EXPECT_EQ(mic_call(mic, MIC_READ, 0, MIC_PERIOD), MIC_PERIOD);
+		mic_send(mic, MIC_READ, 0, MIC_PERIOD);
+		EXPECT_EQ(gate_revoke(gate, 0, SESSION), 0);
+		usleep(i * 700);
+		puller = pull();
+		EXPECT(mic_result(mic, 10000) != MIC_BUSY);
+		expect_gone(mic, puller);
+	}
 }
 
 /* A driver whose copy operation gives out nothing, and whose buffer the PCM core does not clear. */
