@@ -220,7 +220,7 @@ uint32_t wire_sas(const struct wire_sas_input *in)
 	crypto_sha512(&prologue, 1, salt);
 	crypto_hkdf_extract(salt, sizeof(salt), ikm, ARRAY_SIZE(ikm), prk);
 	crypto_hkdf_expand(prk, info, ARRAY_SIZE(info), out, sizeof(out));
-	sas = (uint32_t)(get_be64(out) % 1000000000);
+	sas = (uint32_t)(get_be64(out) % WIRE_SAS_NUMBERS);
 	crypto_wipe(prk, sizeof(prk));
 	crypto_wipe(out, sizeof(out));
 	return sas;

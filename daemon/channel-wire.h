@@ -22,6 +22,7 @@
 #define WIRE_FIN_LEN	  146
 #define WIRE_DATA_AD_LEN  30
 #define WIRE_DATA_LEN	  (WIRE_DATA_AD_LEN + WIRE_PAYLOAD_LEN + CRYPTO_TAG_LEN)
+#define WIRE_SAS_NUMBERS  1000000000u /* nine digits */
 #define WIRE_PROLOGUE_MAX 64
 
 _Static_assert(WIRE_INIT_MIN + 1 == 88, "INIT with one version");

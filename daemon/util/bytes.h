@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Big-endian integers in byte strings, and a reader that cannot run past the end: once a read does not fit, the reader is
- * bad, every later read gives zeros, and the caller checks once at the end.
+ * bad, every later read gives zeros, and the caller checks once at the end. The writer is the same the other way round.
  */
 #pragma once
 
@@ -100,8 +100,81 @@ static inline uint32_t reader_be32(struct reader *r)
 	return p ? get_be32(p) : 0;
 }
 
+static inline uint64_t reader_be64(struct reader *r)
+{
+	const uint8_t *p = reader_take(r, 8);
+
+	return p ? get_be64(p) : 0;
+}
+
 /* True when everything was read and nothing is left over. */
 static inline bool reader_done(const struct reader *r)
 {
 	return !r->bad && r->left == 0;
+}
+
+/**
+ * struct writer - a position in memory of a fixed size
+ * @p: next byte
+ * @left: bytes left
+ * @bad: a write did not fit; sticky
+ */
+struct writer {
+	uint8_t *p;
+	size_t left;
+	bool bad;
+};
+
+/* Room for @n bytes, or NULL. */
+static inline uint8_t *writer_take(struct writer *w, size_t n)
+{
+	uint8_t *p = w->p;
+
+	if (w->bad || n > w->left) {
+		w->bad = true;
+		return NULL;
+	}
+	w->p += n;
+	w->left -= n;
+	return p;
+}
+
+static inline void writer_copy(struct writer *w, const void *data, size_t n)
+{
+	uint8_t *p = writer_take(w, n);
+
+	if (p)
+		memcpy(p, data, n);
+}
+
+static inline void writer_u8(struct writer *w, uint8_t v)
+{
+	uint8_t *p = writer_take(w, 1);
+
+	if (p)
+		*p = v;
+}
+
+static inline void writer_be16(struct writer *w, uint16_t v)
+{
+	uint8_t *p = writer_take(w, 2);
+
+	if (p)
+		put_be16(p, v);
+}
+
+static inline void writer_be32(struct writer *w, uint32_t v)
+{
+	uint8_t *p = writer_take(w, 4);
+
+	if (p)
+		put_be32(p, v);
+}
+
+static inline void writer_be64(struct writer *w, uint64_t v)
+{
+	uint8_t *p = writer_take(w, 8);
+
+	if (p)
+		put_be64(p, v);
 }
