@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The netlink family "callgate", kmod/uapi/callgate.yaml; the only caller of
- * libnl. Owns the controller's socket. Must not decide anything: events go up
- * through the hooks, requests come down as functions.
+ * The netlink family "callgate", kmod/uapi/callgate.yaml; with gate-command.c the
+ * only caller of libnl. Owns the controller's socket. Must not decide anything:
+ * events go up through the hooks, requests come down as functions.
  *
  * Everything goes over one socket, because the kernel obeys only the bound one.
  * Commands are answered before sendmsg() returns, so they are made
@@ -21,52 +21,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
-#include <netlink/genl/ctrl.h>
-#include <netlink/genl/genl.h>
-#include <netlink/netlink.h>
 
-#include "callgate.h"
+#include "gate-private.h"
 #include "util/macro.h"
 
 #define RECEIVE_BUFFER (1 << 20)
 #define ANSWER_MS      5000
 #define EVENTS_AT_ONCE 4096
+/* Messages that an earlier process can have left: its buffer holds fewer. */
+#define DRAIN_AT_MOST  (RECEIVE_BUFFER / 16)
 
 struct event {
 	STAILQ_ENTRY(event) queue;
 	struct nl_msg *msg;
-};
-
-/**
- * struct gate
- * @sock: NULL while absent
- * @family: netlink message type
- * @waiting: sequence number of the command under way, or 0
- * @error: its result; 1 while there is none
- * @take: called for each message of its answer; NULL: they are kept as events, as dumps' are
- * @events: not delivered yet
- * @lost: events were lost; everything is asked again
- * @broken: nobody obeys this socket any more
- */
-struct gate {
-	sd_event *event;
-	sd_event_source *io;
-	sd_event_source *later;
-	const struct gate_hooks *hooks;
-	void *userdata;
-	struct nl_sock *sock;
-	struct nl_cb *cb;
-	int family;
-	enum gate_mode mode;
-	uint32_t waiting;
-	int error;
-	char why[160];
-	void (*take)(struct gate *gate, struct nlattr **attrs, void *ret);
-	void *ret;
-	STAILQ_HEAD(, event) events;
-	unsigned int n_events;
-	bool lost;
-	bool broken;
 };
 
 static void drop_events(struct gate *gate)
@@ -105,17 +72,17 @@ static void lose(struct gate *gate, const char *why)
 
 /* ---- attributes -------------------------------------------------------------------------------- */
 
-static uint32_t attr_u32(struct nlattr **attrs, int type)
+uint32_t gate_u32(struct nlattr **attrs, int type)
 {
 	return attrs[type] != NULL && nla_len(attrs[type]) >= 4 ? nla_get_u32(attrs[type]) : 0;
 }
 
-static uint64_t attr_u64(struct nlattr **attrs, int type)
+uint64_t gate_u64(struct nlattr **attrs, int type)
 {
 	return attrs[type] != NULL && nla_len(attrs[type]) >= 8 ? nla_get_u64(attrs[type]) : 0;
 }
 
-static uint8_t attr_u8(struct nlattr **attrs, int type)
+uint8_t gate_u8(struct nlattr **attrs, int type)
 {
 	return attrs[type] != NULL && nla_len(attrs[type]) >= 1 ? nla_get_u8(attrs[type]) : 0;
 }
@@ -127,15 +94,15 @@ static void attr_text(struct nlattr **attrs, int type, char *ret_text, size_t si
 		nla_strlcpy(ret_text, attrs[type], size);
 }
 
-static void parse_who(struct nlattr **attrs, struct process_facts *who)
+void gate_parse_who(struct nlattr **attrs, struct process_facts *who)
 {
 	*who = (struct process_facts){
-		.pid = (pid_t)attr_u32(attrs, CALLGATE_A_TGID),
-		.cookie = attr_u64(attrs, CALLGATE_A_COOKIE),
-		.start_time = attr_u64(attrs, CALLGATE_A_START_TIME),
-		.uid = attrs[CALLGATE_A_UID] != NULL ? attr_u32(attrs, CALLGATE_A_UID) : (uid_t)-1,
-		.cgroup = attr_u64(attrs, CALLGATE_A_CGROUP),
-		.traced = attr_u8(attrs, CALLGATE_A_TRACED) != 0,
+		.pid = (pid_t)gate_u32(attrs, CALLGATE_A_TGID),
+		.cookie = gate_u64(attrs, CALLGATE_A_COOKIE),
+		.start_time = gate_u64(attrs, CALLGATE_A_START_TIME),
+		.uid = attrs[CALLGATE_A_UID] != NULL ? gate_u32(attrs, CALLGATE_A_UID) : (uid_t)-1,
+		.cgroup = gate_u64(attrs, CALLGATE_A_CGROUP),
+		.traced = gate_u8(attrs, CALLGATE_A_TRACED) != 0,
 		.proven = true,
 	};
 	attr_text(attrs, CALLGATE_A_EXE, who->exe, sizeof(who->exe));
@@ -145,20 +112,20 @@ static void parse_capture(struct nlattr **attrs, uint64_t id, struct capture *ca
 {
 	*capture = (struct capture){
 		.id = id,
-		.device = attr_u32(attrs, CALLGATE_A_DEVICE),
-		.kinds = attr_u32(attrs, CALLGATE_A_KINDS),
-		.session = attr_u64(attrs, CALLGATE_A_SESSION),
-		.since = attr_u64(attrs, CALLGATE_A_SINCE),
-		.count = attr_u32(attrs, CALLGATE_A_COUNT),
+		.device = gate_u32(attrs, CALLGATE_A_DEVICE),
+		.kinds = gate_u32(attrs, CALLGATE_A_KINDS),
+		.session = gate_u64(attrs, CALLGATE_A_SESSION),
+		.since = gate_u64(attrs, CALLGATE_A_SINCE),
+		.count = gate_u32(attrs, CALLGATE_A_COUNT),
 	};
-	parse_who(attrs, &capture->who);
+	gate_parse_who(attrs, &capture->who);
 }
 
 static void parse_device(struct nlattr **attrs, struct capture_device *device)
 {
 	*device = (struct capture_device){
-		.id = attr_u32(attrs, CALLGATE_A_DEVICE),
-		.kinds = attr_u32(attrs, CALLGATE_A_KINDS),
+		.id = gate_u32(attrs, CALLGATE_A_DEVICE),
+		.kinds = gate_u32(attrs, CALLGATE_A_KINDS),
 	};
 	attr_text(attrs, CALLGATE_A_NAME, device->name, sizeof(device->name));
 	attr_text(attrs, CALLGATE_A_NODE, device->node, sizeof(device->node));
@@ -271,8 +238,8 @@ static int receive(struct gate *gate)
 }
 
 /* Sends, and waits for the kernel's answer. Consumes msg. */
-static int command(struct gate *gate, struct nl_msg *msg,
-		   void (*take)(struct gate *, struct nlattr **, void *), void *ret)
+int gate_command(struct gate *gate, struct nl_msg *msg,
+		 void (*take)(struct gate *, struct nlattr **, void *), void *ret)
 {
 	struct pollfd fd = { .events = POLLIN };
 	int r;
@@ -307,7 +274,7 @@ static int command(struct gate *gate, struct nl_msg *msg,
 	return gate->error;
 }
 
-static struct nl_msg *message(struct gate *gate, uint8_t cmd, int flags)
+struct nl_msg *gate_message(struct gate *gate, uint8_t cmd, int flags)
 {
 	struct nl_msg *msg = nlmsg_alloc();
 
@@ -320,7 +287,7 @@ static struct nl_msg *message(struct gate *gate, uint8_t cmd, int flags)
 }
 
 /* A failed put leaves a message that the kernel would misread: it is not sent. */
-static struct nl_msg *whole(struct nl_msg *msg, int failed)
+struct nl_msg *gate_whole(struct nl_msg *msg, int failed)
 {
 	if (msg != NULL && failed != 0) {
 		nlmsg_free(msg);
@@ -330,7 +297,7 @@ static struct nl_msg *whole(struct nl_msg *msg, int failed)
 }
 
 /* Errors that mean that nobody obeys this socket any more. */
-static int check_lost(struct gate *gate, int r, bool no_such_means_lost)
+int gate_check_lost(struct gate *gate, int r, bool no_such_means_lost)
 {
 	/* The family is gone, or obeys another socket. */
 	if (r == -EOPNOTSUPP || r == -EIO ||
@@ -350,7 +317,7 @@ static int take_stock(struct gate *gate)
 					CALLGATE_CMD_REQUEST_GET };
 
 	for (size_t i = 0; i < ARRAY_SIZE(cmds); i++) {
-		int r = command(gate, message(gate, cmds[i], NLM_F_DUMP), NULL, NULL);
+		int r = gate_command(gate, gate_message(gate, cmds[i], NLM_F_DUMP), NULL, NULL);
 
 		if (r < 0)
 			return r;
@@ -371,11 +338,11 @@ static void deliver(struct gate *gate, struct nl_msg *msg)
 	switch (genlmsg_hdr(header)->cmd) {
 	case CALLGATE_CMD_REQUEST_EVENT:
 	case CALLGATE_CMD_REQUEST_GET:
-		parse_capture(attrs, attr_u64(attrs, CALLGATE_A_REQUEST), &capture);
-		seen = message(gate, CALLGATE_CMD_SEEN, NLM_F_ACK);
-		seen = whole(seen,
-			     seen == NULL || nla_put_u64(seen, CALLGATE_A_REQUEST, capture.id));
-		if (command(gate, seen, NULL, NULL) == 0)
+		parse_capture(attrs, gate_u64(attrs, CALLGATE_A_REQUEST), &capture);
+		seen = gate_message(gate, CALLGATE_CMD_SEEN, NLM_F_ACK);
+		seen = gate_whole(seen, seen == NULL ||
+						nla_put_u64(seen, CALLGATE_A_REQUEST, capture.id));
+		if (gate_command(gate, seen, NULL, NULL) == 0)
 			gate->hooks->request(gate->userdata, &capture);
 		break;
 	case CALLGATE_CMD_DENIED_EVENT:
@@ -384,11 +351,11 @@ static void deliver(struct gate *gate, struct nl_msg *msg)
 		break;
 	case CALLGATE_CMD_STREAM_STARTED_EVENT:
 	case CALLGATE_CMD_STREAM_GET:
-		parse_capture(attrs, attr_u64(attrs, CALLGATE_A_STREAM), &capture);
+		parse_capture(attrs, gate_u64(attrs, CALLGATE_A_STREAM), &capture);
 		gate->hooks->stream_started(gate->userdata, &capture);
 		break;
 	case CALLGATE_CMD_STREAM_STOPPED_EVENT:
-		gate->hooks->stream_stopped(gate->userdata, attr_u64(attrs, CALLGATE_A_STREAM));
+		gate->hooks->stream_stopped(gate->userdata, gate_u64(attrs, CALLGATE_A_STREAM));
 		break;
 	case CALLGATE_CMD_DEVICE_ADDED_EVENT:
 	case CALLGATE_CMD_DEVICE_GET:
@@ -396,7 +363,7 @@ static void deliver(struct gate *gate, struct nl_msg *msg)
 		gate->hooks->device_added(gate->userdata, &device);
 		break;
 	case CALLGATE_CMD_DEVICE_REMOVED_EVENT:
-		gate->hooks->device_removed(gate->userdata, attr_u32(attrs, CALLGATE_A_DEVICE));
+		gate->hooks->device_removed(gate->userdata, gate_u32(attrs, CALLGATE_A_DEVICE));
 		break;
 	}
 }
@@ -436,26 +403,16 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *u
 
 /* ---- coming and going -------------------------------------------------------------------------- */
 
-static void take_mode(struct gate *gate, struct nlattr **attrs, void *ret)
+void gate_take_mode(struct gate *gate, struct nlattr **attrs, void *ret)
 {
-	*(uint8_t *)ret = attr_u8(attrs, CALLGATE_A_MODE);
+	*(uint8_t *)ret = gate_u8(attrs, CALLGATE_A_MODE);
 }
 
-/* 0, -ENODEV without the family, or why the kernel refused. */
-static int become_controller(struct gate *gate)
+/* The socket is there; from here on messages are ours. */
+static void listen_to(struct gate *gate)
 {
-	uint8_t mode = CALLGATE_MODE_ENFORCING;
-	int one = 1, r;
+	int one = 1;
 
-	gate->sock = nl_socket_alloc();
-	gate->cb = nl_cb_alloc(NL_CB_DEFAULT);
-	if (gate->sock == NULL || gate->cb == NULL)
-		return -ENOMEM;
-	if (genl_connect(gate->sock) < 0)
-		return -EIO;
-	gate->family = genl_ctrl_resolve(gate->sock, CALLGATE_GENL_NAME);
-	if (gate->family < 0)
-		return -ENODEV;
 	nl_socket_set_buffer_size(gate->sock, RECEIVE_BUFFER, 0);
 	setsockopt(nl_socket_get_fd(gate->sock), SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
 	nl_socket_set_nonblocking(gate->sock);
@@ -464,7 +421,23 @@ static int become_controller(struct gate *gate)
 	nl_cb_set(gate->cb, NL_CB_ACK, NL_CB_CUSTOM, on_ack, gate);
 	nl_cb_set(gate->cb, NL_CB_FINISH, NL_CB_CUSTOM, on_ack, gate);
 	nl_cb_err(gate->cb, NL_CB_CUSTOM, on_error, gate);
-	r = command(gate, message(gate, CALLGATE_CMD_BIND, NLM_F_ACK), take_mode, &mode);
+}
+
+static int alloc_socket(struct gate *gate)
+{
+	gate->sock = nl_socket_alloc();
+	gate->cb = nl_cb_alloc(NL_CB_DEFAULT);
+	return gate->sock != NULL && gate->cb != NULL ? 0 : -ENOMEM;
+}
+
+/* @cmd: BIND or MODE, which answer with the mode. */
+static int begin(struct gate *gate, uint8_t cmd)
+{
+	uint8_t mode = UINT8_MAX;
+	int r = gate_command(gate, gate_message(gate, cmd, NLM_F_ACK), gate_take_mode, &mode);
+
+	if (r >= 0 && mode != CALLGATE_MODE_ENFORCING && mode != CALLGATE_MODE_PERMISSIVE)
+		r = -EIO;
 	if (r < 0)
 		return r;
 	r = sd_event_add_io(gate->event, &gate->io, nl_socket_get_fd(gate->sock), EPOLLIN,
@@ -472,7 +445,88 @@ static int become_controller(struct gate *gate)
 	if (r < 0)
 		return r;
 	gate->mode = mode == CALLGATE_MODE_PERMISSIVE ? GATE_PERMISSIVE : GATE_PRESENT;
+	return take_stock(gate);
+}
+
+/* 0, -ENODEV without the family, or why the kernel refused. */
+static int become_controller(struct gate *gate)
+{
+	int r = alloc_socket(gate);
+
+	if (r < 0)
+		return r;
+	if (genl_connect(gate->sock) < 0)
+		return -EIO;
+	gate->family = genl_ctrl_resolve(gate->sock, CALLGATE_GENL_NAME);
+	if (gate->family < 0)
+		return -ENODEV;
+	listen_to(gate);
+	return begin(gate, CALLGATE_CMD_BIND);
+}
+
+/* Over a socket of its own: what waits in the adopted one must not be taken for the answer. */
+static int find_family(void)
+{
+	struct nl_sock *sock = nl_socket_alloc();
+	int family = -ENODEV;
+
+	if (sock != NULL && genl_connect(sock) == 0)
+		family = genl_ctrl_resolve(sock, CALLGATE_GENL_NAME);
+	nl_socket_free(sock);
+	return family < 0 ? -ENODEV : family;
+}
+
+/*
+ * Reads away what the earlier process left, before the first command: answers to its commands, a dump that it did
+ * not finish. Events are kept, in their order; what they tell is in the dumps as well.
+ */
+static int drain(struct gate *gate)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < DRAIN_AT_MOST && r != -EAGAIN; i++) {
+		r = receive(gate);
+		if (r == -EIO)
+			return r;
+	}
+	return r == -EAGAIN ? 0 : -EBUSY;
+}
+
+static int adopt(struct gate *gate, int fd)
+{
+	int r = alloc_socket(gate);
+
+	if (r >= 0 && nl_socket_set_fd(gate->sock, NETLINK_GENERIC, fd) < 0)
+		r = -EINVAL;
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	gate->family = find_family();
+	if (gate->family < 0)
+		return gate->family;
+	listen_to(gate);
+	r = drain(gate);
+	return r < 0 ? r : begin(gate, CALLGATE_CMD_MODE);
+}
+
+int gate_adopt(struct gate *gate, int fd)
+{
+	int r;
+
+	gate->why[0] = '\0';
+	r = adopt(gate, fd);
+	if (r < 0) {
+		disconnect(gate);
+		return r;
+	}
+	gate->hooks->changed(gate->userdata);
 	return 0;
+}
+
+int gate_fd(const struct gate *gate)
+{
+	return gate->sock != NULL ? nl_socket_get_fd(gate->sock) : -1;
 }
 
 void gate_look(struct gate *gate)
@@ -483,8 +537,6 @@ void gate_look(struct gate *gate)
 		return;
 	gate->why[0] = '\0';
 	r = become_controller(gate);
-	if (r == 0)
-		r = take_stock(gate);
 	if (r < 0) {
 		disconnect(gate);
 		if (r != -ENODEV)
@@ -532,101 +584,4 @@ struct gate *gate_free(struct gate *gate)
 enum gate_mode gate_mode(const struct gate *gate)
 {
 	return gate->mode;
-}
-
-/* ---- commands ----------------------------------------------------------------------------------- */
-
-int gate_set_mode(struct gate *gate, bool permissive)
-{
-	uint8_t wanted = permissive ? CALLGATE_MODE_PERMISSIVE : CALLGATE_MODE_ENFORCING;
-	uint8_t got = UINT8_MAX;
-	struct nl_msg *msg;
-	int r;
-
-	if (gate->sock == NULL)
-		return -ENODEV;
-	msg = message(gate, CALLGATE_CMD_MODE, NLM_F_ACK);
-	msg = whole(msg, msg == NULL || nla_put_u8(msg, CALLGATE_A_MODE, wanted));
-	r = check_lost(gate, command(gate, msg, take_mode, &got), false);
-	if (r < 0)
-		return r;
-	if (got != wanted)
-		return -EIO;
-	gate->mode = permissive ? GATE_PERMISSIVE : GATE_PRESENT;
-	gate->hooks->changed(gate->userdata);
-	return 0;
-}
-
-static void take_who(struct gate *gate, struct nlattr **attrs, void *ret)
-{
-	parse_who(attrs, ret);
-}
-
-int gate_identify(struct gate *gate, pid_t pid, struct process_facts *ret_facts)
-{
-	struct process_facts facts = { .pid = 0 };
-	struct nl_msg *msg;
-	int r;
-
-	if (gate->sock == NULL)
-		return -ENODEV;
-	msg = message(gate, CALLGATE_CMD_IDENTIFY, NLM_F_ACK);
-	msg = whole(msg, msg == NULL || nla_put_u32(msg, CALLGATE_A_TGID, (uint32_t)pid));
-	r = check_lost(gate, command(gate, msg, take_who, &facts), true);
-	if (r < 0)
-		return r;
-	if (facts.pid != pid || facts.uid == (uid_t)-1)
-		return -EIO;
-	*ret_facts = facts;
-	return 0;
-}
-
-int gate_grant(struct gate *gate, const struct gate_grant *grant)
-{
-	struct nl_msg *msg;
-	int bad;
-
-	if (gate->sock == NULL)
-		return -ENODEV;
-	msg = message(gate, CALLGATE_CMD_GRANT, NLM_F_ACK);
-	if (msg == NULL)
-		return -ENOMEM;
-	bad = nla_put_u64(msg, CALLGATE_A_SESSION, grant->session) ||
-	      nla_put_u32(msg, CALLGATE_A_KINDS, grant->kinds) ||
-	      nla_put_u64(msg, CALLGATE_A_DEADLINE, grant->deadline) ||
-	      nla_put_u32(msg, CALLGATE_A_UID, grant->who->uid);
-	if (grant->cgroup_fd >= 0)
-		bad = bad || nla_put_u32(msg, CALLGATE_A_CGROUP_FD, (uint32_t)grant->cgroup_fd);
-	else
-		bad = bad || nla_put_u32(msg, CALLGATE_A_TGID, (uint32_t)grant->who->pid) ||
-		      nla_put_u64(msg, CALLGATE_A_COOKIE, grant->who->cookie);
-	return check_lost(gate, command(gate, whole(msg, bad), NULL, NULL), grant->cgroup_fd < 0);
-}
-
-int gate_revoke(struct gate *gate, uint64_t session)
-{
-	struct nl_msg *msg;
-	int r;
-
-	if (gate->sock == NULL)
-		return -ENODEV;
-	msg = message(gate, CALLGATE_CMD_REVOKE, NLM_F_ACK);
-	msg = whole(msg, msg == NULL || nla_put_u64(msg, CALLGATE_A_SESSION, session));
-	r = check_lost(gate, command(gate, msg, NULL, NULL), false);
-	return r == -ENOENT ? 0 : r;
-}
-
-int gate_verdict(struct gate *gate, uint64_t request, bool allow)
-{
-	struct nl_msg *msg;
-	int r, bad;
-
-	if (gate->sock == NULL)
-		return -ENODEV;
-	msg = message(gate, CALLGATE_CMD_VERDICT, NLM_F_ACK);
-	bad = msg == NULL || nla_put_u64(msg, CALLGATE_A_REQUEST, request) ||
-	      nla_put_u8(msg, CALLGATE_A_VERDICT,
-			 allow ? CALLGATE_VERDICT_ALLOW : CALLGATE_VERDICT_DENY);
-	r = check_lost(gate, command(gate, whole(msg, bad), NULL, NULL), false);
-	return r == -ENOENT ? 0 : r;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The kernel's side, kmod/uapi/callgate.h. tests/bus/fake-gate.c implements the same for tests. */
+/* The kernel's side, kmod/uapi/callgate.h. tests/bus/fake/fake-gate.c implements the same for tests. */
 #ifndef CALLGATE_GATE_H
 #define CALLGATE_GATE_H
 
@@ -46,6 +46,20 @@ struct gate_grant {
 	uint64_t deadline;
 };
 
+/**
+ * struct gate_held - one grant that the kernel has
+ * @pid: @cookie: of a process image; 0 where the subject is @cgroup
+ */
+struct gate_held {
+	uint64_t id;
+	uint64_t session;
+	pid_t pid;
+	uint64_t cookie;
+	uint64_t cgroup;
+	uid_t uid;
+	uint32_t kinds;
+};
+
 /* Never fails for want of a gate: it is then absent. */
 int gate_new(struct gate **ret_gate, sd_event *event, const struct gate_hooks *hooks,
 	     void *userdata);
@@ -55,6 +69,17 @@ struct gate *gate_free(struct gate *gate);
 /* Becomes the controller if that is possible now; needs CAP_MAC_ADMIN. Does nothing while present. */
 void gate_look(struct gate *gate);
 enum gate_mode gate_mode(const struct gate *gate);
+/**
+ * gate_adopt() - take over a socket that an earlier process of the daemon has bound
+ * @fd: taken, also where that fails
+ *
+ * Of what the earlier process knew only the socket is trusted: what it left unread is read away, and devices, requests and
+ * streams are asked for as after binding.
+ * Return: 0; a negative errno: nobody obeys the socket, and the gate is absent.
+ */
+int gate_adopt(struct gate *gate, int fd);
+/* The bound socket, to be kept for the next process; -1 while absent. */
+int gate_fd(const struct gate *gate);
 
 /* All: -ENODEV without a gate. */
 /* gate_mode() is what the kernel answered, also where that is not what was asked. */
@@ -62,6 +87,9 @@ int gate_set_mode(struct gate *gate, bool permissive);
 int gate_identify(struct gate *gate, pid_t pid, struct process_facts *ret_facts);
 int gate_grant(struct gate *gate, const struct gate_grant *grant);
 int gate_revoke(struct gate *gate, uint64_t session);
+/* Ends the grants that @known does not know. 0, or why one may be left, until its deadline. */
+int gate_revoke_unknown(struct gate *gate,
+			bool (*known)(void *userdata, const struct gate_held *held));
 int gate_verdict(struct gate *gate, uint64_t request, bool allow);
 
 #endif

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The daemon with a fake gate in place of gate.c, with ASan and UBSan; and once more without the commitment.
-fake_obj := $(call asan,tests/bus/fake/fake-gate.c $(filter-out daemon/gate.c,$(daemon_src)))
+# The daemon with a fake gate in place of gate.c and its commands, with ASan and UBSan; and once more without the commitment.
+fake_obj := $(call asan,tests/bus/fake/fake-gate.c $(filter-out daemon/gate%.c,$(daemon_src)))
 fake_bin := $(BUILD)/tests/callgated-fake
 careless_obj := $(call asan,tests/bus/fake/careless.c)
 careless_bin := $(BUILD)/tests/callgated-careless

@@ -34,12 +34,12 @@ DAEMON = [
 # What the tools may take from the daemon.
 SHARED = ["daemon/util/*", "daemon/crypto.h", "daemon/record*.h", "daemon/bounds.h"]
 # Who may know the netlink family's constants, besides the module.
-NETLINK = ["daemon/gate*.c", "tests/*"]
+NETLINK = ["daemon/gate*", "tests/*"]
 # Libraries that a pure file never sees, and who alone may see some of them.
 LIBRARIES = re.compile(r"^(systemd/|sodium|netlink/|openssl/|dbus/)")
 ONLY = [(re.compile(r"^sodium"), ["daemon/crypto.c", "tests/*"]),
         (re.compile(r"^openssl/"), ["daemon/crypto*.c", "tests/*"]),
-        (re.compile(r"^netlink/"), ["daemon/gate*.c", "tests/*"])]
+        (re.compile(r"^netlink/"), ["daemon/gate*", "tests/*"])]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
