@@ -13,4 +13,19 @@ bench-channel: $(bench_channel) ## what the channel and sealed media cost
 check-unit check-build tests: $(bench_channel)
 unit_cmds += $(bench_channel)
 
--include $(BUILD)/tests/bench/channel.d
+# What runs in the virtual machine. Not the daemon's headers: it has a gate.h of its own.
+bench_guest := $(patsubst %,$(BUILD)/tests/bench/%,stream)
+bench_shared := $(call obj,$(patsubst %,tests/bench/%.c,grants recorder sample) tests/kselftest/gate.c tests/kselftest/harness.c)
+$(call obj,$(filter-out tests/bench/channel.c,$(wildcard tests/bench/*.c))): CPPFLAGS := -D_GNU_SOURCE -Itests/kselftest -Ikmod/uapi
+$(bench_guest): %: %.o $(bench_shared)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(hardened_ld) -o $@ $^ $(PKG_LIBS)
+
+.PHONY: bench
+bench: setup ## measure what Callgate costs, against nothing and against the alternatives
+	$(Q)$(MAKE) module $(bench_guest)
+	$(Q)tests/bench/run --kernel '$(RELEASE)' --json '$(BUILD)/bench/bench.json' $(BENCH)
+
+check-build: $(bench_guest)
+
+-include $(patsubst %.o,%.d,$(call obj,$(wildcard tests/bench/*.c)))
