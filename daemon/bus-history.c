@@ -97,15 +97,64 @@ static int apply_key(struct confirm *confirm, sd_bus_error *error)
 	return r < 0 ? failed(error, r) : 0;
 }
 
+/* Days of which something would be readable with the old key only. */
+static uint32_t count_days(struct journal *journal)
+{
+	_cleanup_free_ struct journal_part *parts = NULL;
+	uint32_t days = 0;
+	size_t n;
+
+	if (journal_list(journal, &parts, &n) < 0)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		days += i == 0 || parts[i].day != parts[i - 1].day;
+	return days;
+}
+
+/* Who has the new key reads what comes, who has not cannot: so the agent asks, and says which program wants it. */
+static int ask_key(struct service *service, sd_bus_message *m, struct journal *journal,
+		   const uint8_t *key, sd_bus_error *error)
+{
+	struct process_facts facts = { .proven = false };
+	char label[BOUND_LABEL + 1] = "unknown";
+	struct bus_caller caller;
+	struct confirm *confirm;
+	struct user *user;
+	int r;
+
+	r = bus_caller(service, m, &caller);
+	if (r >= 0)
+		r = user_get(&service->users, caller.uid, &user);
+	if (r < 0)
+		return bus_failed(error, r);
+	r = bus_caller_facts(service, &caller, &facts);
+	if (r >= 0)
+		r = process_label(&facts, label);
+	if (r < 0)
+		facts.proven = false;
+	const struct dict_entry details[] = {
+		DICT_TEXT("App", label),
+		DICT_FLAG("AppProven", facts.proven),
+		DICT_U32("Days", count_days(journal)),
+		DICT_U32("Timeout", (uint32_t)(service->policy.prompt_ns / SESSION_NS_PER_S)),
+	};
+
+	confirm = confirm_new();
+	if (confirm == NULL)
+		return bus_failed(error, -ENOMEM);
+	confirm->user = user;
+	confirm->apply = apply_key;
+	memcpy(confirm->key, key, sizeof(confirm->key));
+	return bus_confirm(service, confirm, m, "history-key", details, ARRAY_SIZE(details), error);
+}
+
 static int method_set_key(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	static const uint8_t weak[CRYPTO_KEY_LEN];
 	struct service *service = userdata;
 	uint8_t old[CRYPTO_KEY_LEN], shared[CRYPTO_KEY_LEN];
 	struct journal *journal;
-	struct confirm *confirm;
 	struct refusal refusal;
-	struct user *user;
 	const void *key;
 	size_t len;
 	uid_t uid;
@@ -130,17 +179,8 @@ static int method_set_key(sd_bus_message *m, void *userdata, sd_bus_error *error
 	if (r == -ENOKEY)
 		r = set_key(service, uid, key);
 	else if (r == 0 && memcmp(old, key, sizeof(old)) != 0)
-		goto ask;
+		return ask_key(service, m, journal, key, error);
 	return r < 0 ? failed(error, r) : sd_bus_reply_method_return(m, NULL);
-ask:
-	r = user_get(&service->users, uid, &user);
-	confirm = r < 0 ? NULL : confirm_new();
-	if (confirm == NULL)
-		return bus_failed(error, r < 0 ? r : -ENOMEM);
-	confirm->user = user;
-	confirm->apply = apply_key;
-	memcpy(confirm->key, key, sizeof(confirm->key));
-	return bus_confirm(service, confirm, m, "history-key", NULL, 0, error);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------- */

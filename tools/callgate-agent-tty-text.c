@@ -84,6 +84,31 @@ char *text_of_compare(const char *number, const struct client_dict *details)
 	return NULL;
 }
 
+static char *text_of_history_key(const struct client_dict *details)
+{
+	char *text = NULL, days[64];
+	bool good;
+
+	snprintf(days, sizeof(days), "%u days open with the old key only",
+		 (unsigned)client_number(details, "Days"));
+	good = prompt_line(
+		       &text,
+		       "Callgate: a program wants your call history to have another key. May it?") &&
+	       prompt_field(&text, "Asks", client_text(details, "App"));
+	if (!client_number(details, "AppProven"))
+		good = good &&
+		       prompt_line(&text,
+				   "              (unproven: no gate identified this program)");
+	good = good && prompt_field(&text, "Then", days) &&
+	       prompt_line(&text,
+			   "  Who has the new key can read what is recorded from now on. If you") &&
+	       prompt_line(&text, "  did not start this (callgatectl history setup), refuse.");
+	if (good)
+		return text;
+	free(text);
+	return NULL;
+}
+
 char *text_of_confirm(const char *action, const struct client_dict *details)
 {
 	char *text = NULL;
@@ -110,7 +135,7 @@ char *text_of_confirm(const char *action, const struct client_dict *details)
 		       prompt_field(&text, "Of", client_text(details, "Name")) &&
 		       prompt_field(&text, "Key", client_text(details, "Fingerprint"));
 	else
-		good = false;
+		return strcmp(action, "history-key") ? NULL : text_of_history_key(details);
 	/* Each app has contacts of its own: the same name may be somebody else's in another. */
 	if (*client_text(details, "App"))
 		good = good && prompt_field(&text, "In", client_text(details, "App"));

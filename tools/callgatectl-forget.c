@@ -34,7 +34,7 @@ struct rewriting {
 	uint8_t tag[SEGMENT_TAG_LEN], old_tag[SEGMENT_TAG_LEN];
 	size_t removed, kept;
 	int error;
-	bool damaged;
+	bool damaged, foreign;
 };
 
 static int write_all(int fd, const uint8_t *p, size_t len)
@@ -136,7 +136,8 @@ static void on_problem(void *userdata, enum walk_problem problem, const struct w
 {
 	struct rewriting *w = userdata;
 
-	w->damaged |= problem != WALK_TORN;
+	w->damaged |= problem != WALK_TORN && problem != WALK_FOREIGN;
+	w->foreign |= problem == WALK_FOREIGN;
 }
 
 static int append_days(sd_bus_message *m, void *userdata)
@@ -181,6 +182,12 @@ static int rewrite(const struct ctl_request *request, struct history_view *view,
 			"the history is damaged, and to rewrite it would hide that; see 'callgatectl history', "
 			"or forget whole days with --before or --all");
 		return CTL_FORGED;
+	}
+	if (w->foreign) {
+		ctl_complain(
+			"a part of the history is sealed to another key than yours and cannot be rewritten; see "
+			"'callgatectl history', or forget whole days with --before or --all");
+		return CTL_FAILED;
 	}
 	if (w->error) {
 		ctl_complain("the days cannot be written anew: %s", strerror(-w->error));

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "plain.h"
 #include "util/hex.h"
@@ -321,6 +322,7 @@ static int setup(const struct ctl_request *request)
 {
 	struct history_view view = { 0 };
 	uint8_t public_key[CRYPTO_KEY_LEN];
+	bool made = false;
 	int r;
 
 	if (crypto_init() < 0)
@@ -328,13 +330,18 @@ static int setup(const struct ctl_request *request)
 	r = ctl_connect(&view.client);
 	if (r == CTL_OK)
 		r = key_read(request->passphrase_fd, &view.key, &view.protected_key);
-	if (r == CTL_OK && !view.key)
+	if (r == CTL_OK && !view.key) {
 		r = key_write(&view.key, request->passphrase, request->passphrase_fd);
+		made = r == CTL_OK;
+	}
 	if (r == CTL_OK) {
 		crypto_x25519_public(view.key->private_key, public_key);
 		r = history_call(&view, "the key was not set", "SetKey", append_public, public_key,
 				 NULL);
 	}
+	/* A key that was refused must not lie where the right one is looked for. */
+	if (r != CTL_OK && made)
+		unlink(key_path());
 	if (r == CTL_OK)
 		printf("Your call history is sealed to the key in %s. Keep a copy of it.\n",
 		       key_path());

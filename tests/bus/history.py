@@ -3,12 +3,14 @@
 """The private call history: what is recorded of real sessions, who can read it, and what forgetting leaves."""
 import glob
 import json
+import math
 import os
 import pty
 import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
 from rig import *  # noqa: E402,F403
@@ -18,6 +20,8 @@ if os.geteuid() != 0:
 
 CTL = os.path.join(ROOT, "build", "callgatectl")
 HISTORY = "org.callgate1.History"
+FOREIGN = "this part was sealed to another key: it is another user's, or from before your key was replaced"
+WORKER = ThreadPoolExecutor(1)
 HEART = "[channel]\nheartbeat = 1000\n"
 
 place = Place()
@@ -60,25 +64,29 @@ def segments(side):
     return sorted(glob.glob(journal(side) + "/*-*"))
 
 
-def call(hold=0.0):
-    """A whole call with captures: of the session, and of a program outside of it."""
+def call():
+    """A whole call with captures: of the session, and of a program outside of it. Between how many seconds they took."""
     path, other, relay = start_call(alice, bob)
     if not alice.known:
         compare(alice, bob)
         alice.known = True
     wait_for(lambda: alice.gate.allowed() == 3)
     session = next(iter(alice.gate.grants))
+    first = time.monotonic()
     alice.gate.event("stream 9 " + alice.gate.capture(alice.subject, 7, 2, session))
     alice.gate.event("stream 10 " + alice.gate.capture(alice.loner, 7, 1))
     wait_for(lambda: len(alice.app.manager("ListStreams")) == 2)
-    time.sleep(hold)
+    started = time.monotonic()
+    least = time.monotonic() - started
     alice.app.call(path, SESSION, "End")
+    most = time.monotonic() - first
     wait_for(lambda: alice.properties(path) is None)
     alice.gate.event("stop 9 0")
     alice.gate.event("stop 10 0")
     wait_for(lambda: not alice.app.manager("ListStreams"))
     wait_for(lambda: bob.properties(other) is None)
     relay.stop()
+    return math.ceil(least), math.ceil(most)
 
 
 alice.known = False
@@ -86,7 +94,7 @@ alice.loner = alice.app.spawn("sleep", "2001")
 alice.gate.event("device 7 3 video0 Test camera")
 
 # ---- before there is a key
-call(hold=1.2)
+least, most = call()
 ok(not segments(alice), "without a key of the user's nothing is on the disk")
 status, out, err = ctl(alice)
 ok(status == 0 and "A key for your call history was made now" in err and "no passphrase" in out,
@@ -99,7 +107,7 @@ one = seen["history"][0]
 ok(one["type"] == "session" and one["app"].startswith("exe:/usr/bin/python3") and one["kinds"] == "camera" and
    one["authentication"] == "verified" and one["end_reason"] == "ended" and one["level"] == "channel" and
    one["direction"] == "outgoing" and one["contact"] == "bob", "with app, kinds, level, why it ended, and who", one)
-ok(1 <= one["camera_seconds"] <= 60 and one["microphone_seconds"] == 0, "and the seconds of its own captures", one)
+ok(least <= one["camera_seconds"] <= most and one["microphone_seconds"] == 0, "and the seconds of its own captures", one)
 ok("/sleep" in one["programs"] and "camera" in one["programs"] and "microphone" in one["programs"],
    "and which programs captured while it lasted, also outside of it", one)
 ok(one["start"] % 60 == 0 and one["end"] % 60 == 0 and abs(one["start"] - time.time()) < 1200, "times are rounded", one)
@@ -245,6 +253,37 @@ try:
 except Failed as error:
     refused = error.name
 ok(refused == "Denied", "and refused without it")
+ok(question["arguments"][1]["Days"] == 1 and question["arguments"][1]["App"].startswith("exe:/usr/bin/python3") and
+   question["arguments"][1]["AppProven"], "the question says who wants it and how much opens with the old key only",
+   question["arguments"])
+
+
+def setup(allow):
+    """A new key while the old one is away, as callgatectl makes it; the agent's answer."""
+    asking = WORKER.submit(ctl, alice, "setup")
+    asked = alice.agent.wait("Confirm")
+    if asked:
+        alice.agent.reply(asked, "b", allow)
+    return asked, asking.result()
+
+
+os.rename(key, key + ".old")
+asked, (status, out, err) = setup(False)
+ok(asked and status == 3 and not os.path.exists(key), "callgatectl's new key is asked for, and is gone again after a no", (status, err))
+asked, (status, out, err) = setup(True)
+ok(asked and status == 0, "after a yes the history has it", (status, err))
+call()
+status, out, err = ctl(alice)
+ok(status == 6 and FOREIGN in err and out.count("call to   bob") == 1,
+   "what came before is told as sealed to another key, what came after opens", (status, out, err))
+os.rename(key + ".old", key)
+asked, (status, out, err) = setup(True)
+seen = records(alice)
+ok(asked and status == 0 and len(seen["history"]) == 1 and [p["message"] for p in seen["problems"]] == [FOREIGN],
+   "with the old key back, the old records open again", (status, err, seen))
+status, out, err = ctl(alice, "forget", "--peer", "bob")
+ok(status == 1 and "another key than yours" in err, "a peer in it is not forgotten by halves", (status, err))
+ctl(alice, "forget", "--all")
 ok(alice.app.refusal(ROOT_PATH, HISTORY, "SetKey", "ay", {"bytes": "00" * 32}) == "BadArgument",
    "a key that would seal to nobody is refused")
 

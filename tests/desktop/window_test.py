@@ -24,6 +24,7 @@ APPROVE = {"Question": "approve", "Incoming": "0", "Contact": "bob", "ContactCla
 INCOMING = dict(APPROVE, Incoming="1", Contact="alice", ContactClaimed="1", PeerAuthentication="unknown")
 COMPARE = {"Question": "compare", "Concerning": "311 306 607", "Contact": "alice", "ContactClaimed": "1",
            "PeerAuthentication": "unknown"}
+HISTORY = {"Question": "confirm", "Concerning": "history-key", "App": "exe:/usr/bin/callgatectl", "AppProven": "0", "Days": "4"}
 FORGET = {"Question": "confirm", "Concerning": "forget", "Name": "bob", "App": "exe:/usr/bin/callgatectl"}
 
 count = failed = 0
@@ -163,7 +164,7 @@ def test_answers():
     window.armed().click_last_button()
     answer = window.answer()
     ok(answer and answer[0] == "allow-microphone", "the microphone alone can be chosen", answer)
-    for facts, word in ((COMPARE, "matches"), (FORGET, "allow"), (dict(APPROVE, Kinds="1"), "allow")):
+    for facts, word in ((COMPARE, "matches"), (FORGET, "allow"), (HISTORY, "allow"), (dict(APPROVE, Kinds="1"), "allow")):
         window = Window(facts).armed()
         window.click_last_button()
         answer = window.answer()
@@ -194,7 +195,7 @@ def test_pictures():
     states = {"approve-light": (APPROVE, "en"), "approve-dark": (dict(APPROVE, Style="dark"), "en"),
               "approve-contrast": (dict(APPROVE, Style="contrast", Scale="150"), "en"),
               "incoming": (INCOMING, "en"), "compare": (COMPARE, "en"), "compare-dark": (dict(COMPARE, Style="dark"), "en"),
-              "forget": (FORGET, "en"), "long": (long, "en"), "right-to-left": (hebrew, "en"),
+              "forget": (FORGET, "en"), "history-key": (HISTORY, "en"), "long": (long, "en"), "right-to-left": (hebrew, "en"),
               "german": (INCOMING, "de"), "chinese": (COMPARE, "zh_CN")}
     sizes = {}
     for name, (facts, language) in states.items():

@@ -142,6 +142,12 @@ def test_compare(agent):
     tap.ok("bob" in text and "exe:/usr/bin/callgatectl" in text, "a change names the contact and its app", text)
     agent.type("allow\n")
     tap.ok(answer(before) == (True,), "a change is confirmed")
+    before = ask("Confirm", "sa{sv}", "history-key", details(Days=dbus.UInt32(4), AppProven=False))
+    text = agent.expect(ASKED).group(0)
+    tap.ok("4 days open with the old key only" in text and "exe:/usr/bin/callgatectl" in text and "unproven" in text,
+           "another key for the history: who asks and what it costs", text)
+    agent.type("allow\n")
+    tap.ok(answer(before) == (True,), "and it is confirmed")
     before = ask("Confirm", "sa{sv}", "something new", details())
     tap.ok(answer(before) == (False,), "a change of an unknown kind is denied without a question")
 

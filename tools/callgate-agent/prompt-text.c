@@ -214,6 +214,18 @@ static void fill_compare(struct window *window, GtkWindow *gtk, GHashTable *fact
 	window_allow(window, buttons, _("They are the _same"), "matches", true);
 }
 
+static void fill_history_key(GtkBox *column, GHashTable *facts)
+{
+	add_fact(column, _("Asks"), text_of(facts, "App"),
+		 flag_of(facts, "AppProven") ? NULL
+					     : _("Not proven: no gate identified this program."));
+	add_fact(column, _("Days that open with the old key only"), text_of(facts, "Days"), NULL);
+	gtk_box_append(column,
+		       label_new(_("Who has the new key can read what is recorded from now on. If "
+				   "you did not start this yourself, deny it."),
+				 NULL));
+}
+
 static bool fill_confirm(struct window *window, GtkWindow *gtk, GHashTable *facts)
 {
 	const char *action = text_of(facts, QUESTION_SUBJECT);
@@ -237,6 +249,15 @@ static bool fill_confirm(struct window *window, GtkWindow *gtk, GHashTable *fact
 				    _("Did you compare this key with its owner yourself?"));
 		add_fact(column, _("Of"), text_of(facts, "Name"), NULL);
 		add_fact(column, _("Key"), text_of(facts, "Fingerprint"), NULL);
+	} else if (strcmp(action, "history-key") == 0) {
+		column = column_new(
+			gtk, "dialog-password-symbolic",
+			_("A program wants your call history to have another key. Allow it?"));
+		fill_history_key(column, facts);
+		buttons = buttons_new(column);
+		window_deny(window, buttons, _("_Deny"), "deny");
+		window_allow(window, buttons, _("_Allow"), "allow", true);
+		return true;
 	} else {
 		return false;
 	}
