@@ -56,6 +56,8 @@ void channel_data_beat(struct channel *c)
 	uint8_t random[8];
 	struct blob b;
 
+	if (channel_programs_next(c, &d.program))
+		d.type = WIRE_PROGRAMS;
 	if (!channel_data_make(c, &d, &b)) {
 		channel_close(c, CHANNEL_END_EXHAUSTED, c->now);
 		return;
@@ -66,7 +68,7 @@ void channel_data_beat(struct channel *c)
 	c->beat_at = c->now + channel_interval_ns(c) - span / 2 + get_be64(random) % (span + 1);
 }
 
-static void beat_soon(struct channel *c)
+void channel_data_beat_soon(struct channel *c)
 {
 	uint64_t at = c->last_beat + channel_interval_ns(c) / CHANNEL_URGENT_FRACTION;
 
@@ -96,6 +98,10 @@ static enum channel_end judge_data(const struct channel *c, const struct wire_da
 			return CHANNEL_END_VIOLATION;
 		before_first = true;
 		break;
+	case WIRE_PROGRAMS:
+		if (!c->takes_programs[PEER(channel_own_dir(c))])
+			return CHANNEL_END_VIOLATION;
+		/* fall through */
 	case WIRE_HEARTBEAT:
 		/* A responder beats only once it has an initiator's DATA, of which there is none before READY. */
 		if (c->role == CHANNEL_INITIATOR && !c->confirmed)
@@ -134,6 +140,8 @@ static void take_data(struct channel *c, const struct wire_data *d, uint64_t seq
 			.gate = d->gate,
 		};
 		c->has_peer_claims = true;
+		if (d->type == WIRE_PROGRAMS)
+			channel_programs_hear(c, &d->program);
 	}
 	if (alive > c->alive_until)
 		c->alive_until = alive;
@@ -208,7 +216,7 @@ int channel_set_local(struct channel *c, uint16_t granted, uint16_t captured, en
 	if (sas == CHANNEL_SAS_DIFFERS)
 		channel_close(c, CHANNEL_END_SAS_DIFFERS, c->now);
 	else
-		beat_soon(c);
+		channel_data_beat_soon(c);
 	return 0;
 }
 
@@ -225,7 +233,7 @@ int channel_media_key(struct channel *c, enum channel_dir dir, unsigned int kind
 	wire_media_key(c->prk, dir, kind, ret_key);
 	if (kind & ~c->fetched[dir]) {
 		c->fetched[dir] |= kind;
-		beat_soon(c);
+		channel_data_beat_soon(c);
 	}
 	return 0;
 }

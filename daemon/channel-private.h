@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The inside of struct channel, shared by channel.c, channel-data.c and channel-facts.c and by nobody else.
+ * The inside of struct channel, shared by channel*.c and by nobody else.
  */
 #pragma once
 
@@ -30,6 +30,18 @@ struct blob {
 	uint8_t bytes[CHANNEL_BLOB_MAX];
 };
 
+/*
+ * The lists of programs; not secret, hence not in the channel's own page.
+ * @own: as it is now; @said: the one whose piece @at is next
+ * @hearing: a round that is coming in, @have its pieces; @peer: the last whole one
+ */
+struct programs {
+	bool tells, hears, heard;
+	struct channel_programs own, said, hearing, peer;
+	unsigned int at, have;
+	uint8_t round, hearing_round;
+};
+
 struct channel {
 	enum channel_role role;
 	uint8_t sid[CHANNEL_SID_LEN];
@@ -45,6 +57,7 @@ struct channel {
 	size_t prologue_len;
 	struct wire_init offer;
 	uint16_t accepted[2];
+	bool takes_programs[2]; /* by direction: offered and accepted */
 	unsigned int interval_ms;
 
 	/* Made or taken, each at most once; their presence is the step of the handshake. */
@@ -72,6 +85,7 @@ struct channel {
 	uint16_t fetched[2];
 	struct channel_claims local, peer;
 	bool has_peer_claims;
+	struct programs *programs; /* NULL: no list was told or heard */
 
 	enum channel_end end;
 	uint8_t peer_reason;
@@ -100,6 +114,15 @@ void channel_media_establish(struct channel *c, const uint8_t *m_r);
 bool channel_data_make(struct channel *c, struct wire_data *d, struct blob *ret);
 enum channel_result channel_data_receive(struct channel *c, const uint8_t *blob, size_t len);
 void channel_data_beat(struct channel *c);
+/* A heartbeat as soon as one may be sent. */
+void channel_data_beat_soon(struct channel *c);
+
+/* ---- channel-programs.c ---- */
+
+/* What the heartbeat that is being made is to carry; false: nothing. */
+bool channel_programs_next(struct channel *c, struct wire_program *ret);
+/* A piece, newer than any before. */
+void channel_programs_hear(struct channel *c, const struct wire_program *piece);
 
 /* ---- channel-facts.c ---- */
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "util/bytes.h"
+#include "util/text.h"
 
 #define PART(p, n)           \
 	(struct crypto_part) \
@@ -124,6 +125,42 @@ bool wire_resp_get(const uint8_t in[WIRE_PAYLOAD_LEN], struct wire_resp *ret)
 /* Where the part that depends on the type begins. */
 #define DATA_TAIL 29
 
+#define PROGRAM_LEN (3 + 4 + 4 + CHANNEL_PROGRAM_NAME)
+_Static_assert(DATA_TAIL + PROGRAM_LEN == WIRE_PAYLOAD_LEN, "a program fills the rest of DATA");
+
+static void program_put(uint8_t ret[PROGRAM_LEN], const struct wire_program *in)
+{
+	ret[0] = in->round;
+	ret[1] = in->index;
+	ret[2] = in->total;
+	put_be32(ret + 3, in->program.seconds[0]);
+	put_be32(ret + 7, in->program.seconds[1]);
+	memcpy(ret + 11, in->program.name, strnlen(in->program.name, CHANNEL_PROGRAM_NAME));
+}
+
+/* One encoding of each, and no name that could not be shown. */
+static bool program_get(const uint8_t in[PROGRAM_LEN], struct wire_program *ret)
+{
+	struct channel_program *program = &ret->program;
+	size_t len;
+
+	ret->round = in[0];
+	ret->index = in[1];
+	ret->total = in[2];
+	if (ret->total == 0)
+		return all_zero(in + 1, PROGRAM_LEN - 1);
+	program->seconds[0] = get_be32(in + 3);
+	program->seconds[1] = get_be32(in + 7);
+	memcpy(program->name, in + 11, CHANNEL_PROGRAM_NAME);
+	len = strlen(program->name);
+	return ret->total <= CHANNEL_PROGRAMS_MAX && ret->index < ret->total &&
+	       (program->seconds[0] || program->seconds[1]) &&
+	       program->seconds[0] <= CHANNEL_PROGRAM_SECONDS &&
+	       program->seconds[1] <= CHANNEL_PROGRAM_SECONDS &&
+	       text_is_name(program->name, CHANNEL_PROGRAM_NAME) &&
+	       all_zero(in + 11 + len, CHANNEL_PROGRAM_NAME - len);
+}
+
 void wire_data_put(uint8_t ret[WIRE_PAYLOAD_LEN], const struct wire_data *in)
 {
 	memset(ret, 0, WIRE_PAYLOAD_LEN);
@@ -143,6 +180,8 @@ void wire_data_put(uint8_t ret[WIRE_PAYLOAD_LEN], const struct wire_data *in)
 		ret[DATA_TAIL] = in->reason;
 		put_be64(ret + DATA_TAIL + 1, in->last_seq);
 	}
+	if (in->type == WIRE_PROGRAMS)
+		program_put(ret + DATA_TAIL, &in->program);
 }
 
 bool wire_data_get(const uint8_t in[WIRE_PAYLOAD_LEN], struct wire_data *ret)
@@ -172,6 +211,8 @@ bool wire_data_get(const uint8_t in[WIRE_PAYLOAD_LEN], struct wire_data *ret)
 		ret->last_seq = get_be64(in + DATA_TAIL + 1);
 		used += 9;
 		break;
+	case WIRE_PROGRAMS:
+		return program_get(in + DATA_TAIL, &ret->program);
 	default:
 		return false;
 	}

@@ -11,19 +11,21 @@
 #include "channel.h"
 #include "noise.h"
 
-#define WIRE_BLOB_VERSION 1
-#define WIRE_SUITE	  1
-#define WIRE_HEADER_LEN	  18
-#define WIRE_VERSIONS_MAX 8
-#define WIRE_NOISE1_LEN	  64
-#define WIRE_PAYLOAD_LEN  64 /* of RESP, FIN and DATA, before the tag */
-#define WIRE_INIT_MIN	  (WIRE_HEADER_LEN + 1 + 4 + WIRE_NOISE1_LEN)
-#define WIRE_RESP_LEN	  178
-#define WIRE_FIN_LEN	  146
-#define WIRE_DATA_AD_LEN  30
-#define WIRE_DATA_LEN	  (WIRE_DATA_AD_LEN + WIRE_PAYLOAD_LEN + CRYPTO_TAG_LEN)
-#define WIRE_SAS_NUMBERS  1000000000u /* nine digits */
-#define WIRE_PROLOGUE_MAX 64
+#define WIRE_BLOB_VERSION   1
+#define WIRE_SUITE	    1
+#define WIRE_HEADER_LEN	    18
+#define WIRE_VERSIONS_MAX   8
+#define WIRE_NOISE1_LEN	    64
+#define WIRE_PAYLOAD_LEN    64 /* of RESP, FIN and DATA, before the tag */
+#define WIRE_INIT_MIN	    (WIRE_HEADER_LEN + 1 + 4 + WIRE_NOISE1_LEN)
+#define WIRE_RESP_LEN	    178
+#define WIRE_FIN_LEN	    146
+#define WIRE_DATA_AD_LEN    30
+#define WIRE_DATA_LEN	    (WIRE_DATA_AD_LEN + WIRE_PAYLOAD_LEN + CRYPTO_TAG_LEN)
+#define WIRE_SAS_NUMBERS    1000000000u /* nine digits */
+#define WIRE_PROLOGUE_MAX   64
+/* In the media masks of INIT and RESP: this direction may carry PROGRAMS. Who does not know the bit never accepts it. */
+#define WIRE_MEDIA_PROGRAMS 0x8000
 
 _Static_assert(WIRE_INIT_MIN + 1 == 88, "INIT with one version");
 _Static_assert(WIRE_DATA_LEN == 110, "DATA");
@@ -39,6 +41,7 @@ enum wire_data_type {
 	WIRE_READY = 1,
 	WIRE_HEARTBEAT = 2,
 	WIRE_CLOSE = 3,
+	WIRE_PROGRAMS = 4, /* a heartbeat with one program of a list */
 };
 
 struct wire_header {
@@ -61,7 +64,15 @@ struct wire_resp {
 	uint16_t interval_ms;
 };
 
-/* @number: the blob's own seq again. @levels: as on the wire. @m_r: READY. @reason, @last_seq: CLOSE. */
+/* @total: of the list, 0 for an empty one, which is one piece without a program. @index: below it. */
+struct wire_program {
+	uint8_t round;
+	uint8_t index;
+	uint8_t total;
+	struct channel_program program;
+};
+
+/* @number: the blob's own seq again. @levels: as on the wire. @m_r: READY. @reason, @last_seq: CLOSE. @program: PROGRAMS. */
 struct wire_data {
 	uint8_t type;
 	uint64_t number;
@@ -75,6 +86,7 @@ struct wire_data {
 	uint8_t m_r[32];
 	uint8_t reason;
 	uint64_t last_seq;
+	struct wire_program program;
 };
 
 /* The encoders fill buffers whose size is the format's; each decoder is strict and says false for anything else. */

@@ -12,6 +12,7 @@
 #include "channel.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "channel-private.h"
@@ -177,7 +178,8 @@ int channel_new_initiator(struct channel **ret, const struct channel_params *par
 	c->offer = (struct wire_init){
 		.n_versions = 1,
 		.versions = { CHANNEL_VERSION },
-		.media = { params->offered[0], params->offered[1] },
+		.media = { params->offered[0] | WIRE_MEDIA_PROGRAMS,
+			   params->offered[1] | WIRE_MEDIA_PROGRAMS },
 	};
 	handshake_begin(c, params);
 	wire_commitment(c->sid, c->own_static, c->nonce, c->commitment);
@@ -239,6 +241,8 @@ int channel_new_responder(struct channel **ret, const struct channel_params *par
 
 struct channel *channel_free(struct channel *c)
 {
+	if (c)
+		free(c->programs);
 	return crypto_secret_free(c);
 }
 
@@ -255,13 +259,15 @@ int channel_accept(struct channel *c, const uint16_t accepted[2], uint64_t now)
 	for (unsigned int dir = 0; dir < 2; dir++)
 		if (accepted[dir] & ~channel_offered(c, dir))
 			return -EINVAL;
-	c->accepted[0] = accepted[0];
-	c->accepted[1] = accepted[1];
 	resp = (struct wire_resp){
 		.version = CHANNEL_VERSION,
-		.accepted = { accepted[0], accepted[1] },
 		.interval_ms = (uint16_t)c->interval_ms,
 	};
+	for (unsigned int dir = 0; dir < 2; dir++) {
+		c->takes_programs[dir] = c->offer.media[dir] & WIRE_MEDIA_PROGRAMS;
+		c->accepted[dir] = accepted[dir];
+		resp.accepted[dir] = accepted[dir] | (c->offer.media[dir] & WIRE_MEDIA_PROGRAMS);
+	}
 	memcpy(resp.nonce, c->nonce, sizeof(resp.nonce));
 	wire_resp_put(payload, &resp);
 	wire_header_put(c->resp.bytes, WIRE_RESP, c->sid);
@@ -413,8 +419,10 @@ static enum channel_result receive_resp(struct channel *c, const uint8_t *blob, 
 			return channel_end_with(c, CHANNEL_END_MEDIA);
 	if (!c->peer_allowed(c->data, c->peer_static))
 		return channel_end_with(c, CHANNEL_END_PEER_REFUSED);
-	c->accepted[0] = resp.accepted[0];
-	c->accepted[1] = resp.accepted[1];
+	for (unsigned int dir = 0; dir < 2; dir++) {
+		c->takes_programs[dir] = resp.accepted[dir] & WIRE_MEDIA_PROGRAMS;
+		c->accepted[dir] = resp.accepted[dir] & CHANNEL_KINDS;
+	}
 	c->interval_ms = resp.interval_ms;
 	return make_fin(c);
 }

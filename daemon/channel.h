@@ -48,6 +48,11 @@
 #define CHANNEL_RESEND_FIRST	(500 * CHANNEL_NSEC_PER_MSEC)
 #define CHANNEL_RESEND_MAX	(4 * CHANNEL_NSEC_PER_SEC)
 
+/* The list of programs that an end may tell: how many, bytes of a name, and the most that a session can last. */
+#define CHANNEL_PROGRAMS_MAX	8
+#define CHANNEL_PROGRAM_NAME	24
+#define CHANNEL_PROGRAM_SECONDS (12 * 3600)
+
 enum channel_role {
 	CHANNEL_INITIATOR,
 	CHANNEL_RESPONDER,
@@ -172,6 +177,21 @@ struct channel_claims {
 };
 
 /**
+ * struct channel_program - a program that had camera or microphone during the call, as one end says
+ * @seconds: of microphone and camera; one of them is not 0
+ * @name: can be shown: text_is_name()
+ */
+struct channel_program {
+	uint32_t seconds[2];
+	char name[CHANNEL_PROGRAM_NAME + 1];
+};
+
+struct channel_programs {
+	unsigned int n;
+	struct channel_program list[CHANNEL_PROGRAMS_MAX];
+};
+
+/**
  * channel_new_initiator - call somebody; INIT is queued
  * @ret: the new channel; channel_free() it
  *
@@ -292,6 +312,21 @@ unsigned int channel_interval_ms(const struct channel *c);
 
 /** channel_peer_claims - what the other end last said; false before its first word and after the end */
 bool channel_peer_claims(const struct channel *c, struct channel_claims *ret);
+
+/**
+ * channel_tell_programs - tell the other end from now on which programs had camera or microphone
+ * @list: so far; more seconds of the same programs go out when their turn comes, a new program soon
+ *
+ * Return: 0; -EOPNOTSUPP when the other end is of a version that does not take it; -EINVAL for too many; -ENOMEM;
+ * -ENOTCONN when the channel has ended.
+ */
+int channel_tell_programs(struct channel *c, const struct channel_programs *list, uint64_t now);
+
+/** channel_takes_programs - the other end understands such a list */
+bool channel_takes_programs(const struct channel *c);
+
+/** channel_peer_programs - the last whole list that the other end told, its word only; false for none; stays after the end */
+bool channel_peer_programs(const struct channel *c, struct channel_programs *ret);
 
 /** channel_level - level of one kind (CHANNEL_MICROPHONE or CHANNEL_CAMERA): the weaker of both ends */
 enum channel_level channel_level(const struct channel *c, unsigned int kind);

@@ -6,6 +6,7 @@
  * Input: failing allocations u8, step u8, then operations: op u8 and what it takes.
  */
 #include "pair.h"
+#include "util/text.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -94,11 +95,21 @@ static void made_handshake(struct channel *c, struct reader *in, enum at at, uin
 		receive(c, blob, WIRE_HEADER_LEN + made, now);
 }
 
+static void tell(struct channel *c, uint8_t x, uint64_t now)
+{
+	struct channel_programs list = { .n = x % (CHANNEL_PROGRAMS_MAX + 2) };
+
+	for (unsigned int i = 0; i < list.n && i < CHANNEL_PROGRAMS_MAX; i++)
+		list.list[i] = (struct channel_program){ { 1, x }, "program" };
+	channel_tell_programs(c, &list, now);
+}
+
 static void look(struct channel *c, uint64_t now)
 {
 	uint64_t dead = CHANNEL_DEAD_INTERVALS * c->interval_ms * CHANNEL_NSEC_PER_MSEC;
 	enum channel_state state = channel_state(c, now);
 	struct channel_claims claims;
+	struct channel_programs programs;
 	uint8_t blob[CHANNEL_BLOB_MAX];
 	char sas[CHANNEL_SAS_LEN];
 	size_t len;
@@ -118,6 +129,11 @@ static void look(struct channel *c, uint64_t now)
 						       claims.level[1] < CHANNEL_LEVEL_COUNT &&
 						       claims.sas < CHANNEL_SAS_COUNT
 					     : true);
+	if (channel_peer_programs(c, &programs)) {
+		MUST(programs.n <= CHANNEL_PROGRAMS_MAX);
+		for (unsigned int i = 0; i < programs.n; i++)
+			MUST(text_is_name(programs.list[i].name, CHANNEL_PROGRAM_NAME));
+	}
 	for (unsigned int dir = 0; dir < 2; dir++)
 		MUST((channel_accepted(c, dir) & ~channel_offered(c, dir)) == 0);
 	if (state != CHANNEL_STATE_CLOSED)
@@ -177,7 +193,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pair_again();
 	c = begin(&in, &at);
 	for (unsigned int i = 0; c && in.left && i < 40; i++) {
-		switch (take_u8(&in) % 10) {
+		switch (take_u8(&in) % 11) {
 		case 0:
 			any_blob(c, &in, true, now);
 			break;
@@ -218,6 +234,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				channel_close(c, x % (CHANNEL_END_COUNT + 2), now);
 			else
 				channel_accept(c, accepted, now);
+			break;
+		case 10:
+			tell(c, take_u8(&in), now);
 			break;
 		}
 		look(c, now);

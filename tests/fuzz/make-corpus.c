@@ -96,6 +96,19 @@ static void channels(void)
 		add(&s, plain, sizeof(plain));
 	}
 	save(&s, "channel", "made-data");
+	/* Two programs of a list; then this end tells some. */
+	add(&s, (uint8_t[]){ 0, AT_A_LIVE }, 2);
+	for (uint8_t i = 0; i < 2; i++) {
+		d = (struct wire_data){ .type = WIRE_PROGRAMS, .number = 2 + i, .echo_seq = 1 };
+		d.program = (struct wire_program){ .index = i,
+						   .total = 2,
+						   .program = { { 1, 2 }, "program" } };
+		wire_data_put(plain, &d);
+		add(&s, (uint8_t[]){ 3, 0, 2 + i }, 3);
+		add(&s, plain, sizeof(plain));
+	}
+	add(&s, (uint8_t[]){ 10, 3, 5, 200, 5, 200 }, 6);
+	save(&s, "channel", "programs");
 	add(&s, (uint8_t[]){ 0, AT_COUNT, 5, 50 }, 4);
 	save(&s, "channel", "new-a");
 	add(&s, (uint8_t[]){ 0, AT_COUNT + 1, (uint8_t)pair.blobs[0].len }, 3);
@@ -150,14 +163,16 @@ static void decoders(void)
 	add_u8(&s, 2);
 	add(&s, plain, sizeof(plain));
 	save(&s, "data", "resp");
-	for (d.type = WIRE_READY; d.type <= WIRE_CLOSE; d.type++) {
+	d.program = (struct wire_program){ .total = 1, .program = { { 1, 2 }, "program" } };
+	for (d.type = WIRE_READY; d.type <= WIRE_PROGRAMS; d.type++) {
 		wire_data_put(plain, &d);
 		add_u8(&s, 3);
 		add(&s, plain, sizeof(plain));
 		save(&s, "data",
-		     d.type == WIRE_READY   ? "ready"
-		     : d.type == WIRE_CLOSE ? "close"
-					    : "heartbeat");
+		     d.type == WIRE_READY      ? "ready"
+		     : d.type == WIRE_CLOSE    ? "close"
+		     : d.type == WIRE_PROGRAMS ? "programs"
+					       : "heartbeat");
 	}
 }
 
