@@ -82,6 +82,8 @@ static void offer_put(struct writer *w, const struct channel *c)
 	writer_copy(w, c->sid, sizeof(c->sid));
 	pair_put(w, c->offer.media);
 	pair_put(w, c->accepted);
+	for (unsigned int dir = 0; dir < 2; dir++)
+		writer_u8(w, c->takes_programs[dir]);
 	writer_be32(w, c->interval_ms);
 	blob_put(w, &c->init);
 	blob_put(w, &c->resp);
@@ -94,6 +96,8 @@ static void offer_get(struct reader *r, struct channel *c)
 	reader_copy(r, c->sid, sizeof(c->sid));
 	pair_get(r, c->offer.media);
 	pair_get(r, c->accepted);
+	for (unsigned int dir = 0; dir < 2; dir++)
+		c->takes_programs[dir] = flag_get(r);
 	c->interval_ms = reader_be32(r);
 	blob_get(r, &c->init);
 	blob_get(r, &c->resp);
@@ -186,7 +190,8 @@ static bool offer_valid(const struct channel *c)
 		return false;
 	for (unsigned int dir = 0; dir < 2; dir++)
 		if (c->accepted[dir] & ~channel_offered(c, dir) ||
-		    c->fetched[dir] & ~c->accepted[dir])
+		    c->fetched[dir] & ~c->accepted[dir] ||
+		    (c->takes_programs[dir] && !(c->offer.media[dir] & WIRE_MEDIA_PROGRAMS)))
 			return false;
 	return c->interval_ms >= CHANNEL_INTERVAL_MIN_MS &&
 	       c->interval_ms <= CHANNEL_INTERVAL_MAX_MS && c->init.len && c->resp.len &&

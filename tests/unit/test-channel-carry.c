@@ -94,6 +94,26 @@ static void keep_what_is_known(void **state)
 	rig_free(&t);
 }
 
+/* The lists themselves are told anew; that the ends understand them was agreed once. */
+static void keep_that_lists_of_programs_are_taken(void **state)
+{
+	struct channel_programs told = { .n = 1,
+					 .list = { { .name = "cheese", .seconds = { 3 } } } };
+	struct channel_programs heard;
+	struct rig t = { 0 };
+
+	rig_live(&t);
+	move(&t, &t.a);
+	move(&t, &t.b);
+	assert_int_equal(channel_tell_programs(t.a, &told, t.now), 0);
+	rig_run(&t, 10 * SEC);
+	assert_true(channel_peer_programs(t.b, &heard));
+	assert_int_equal(heard.n, 1);
+	assert_string_equal(heard.list[0].name, "cheese");
+	assert_int_equal(channel_state(t.b, t.now), CHANNEL_STATE_LIVE);
+	rig_free(&t);
+}
+
 static void deny_sealing_after_packing(void **state)
 {
 	uint8_t key[CHANNEL_KEY_LEN];
@@ -327,6 +347,7 @@ int main(void)
 
 	UNIT(&u, go_on_after_either_end_moved);
 	UNIT(&u, keep_what_is_known);
+	UNIT(&u, keep_that_lists_of_programs_are_taken);
 	UNIT(&u, deny_sealing_after_packing);
 	UNIT(&u, use_no_number_twice);
 	UNIT(&u, deny_what_was_taken_before);
