@@ -7,8 +7,9 @@
  *			one that has a copy operation, for two one that has none
  *	2 "copying"	a copy operation of its own, over a buffer that is nobody's to map
  *
- * Owns a card. Knows nothing of the gate, and is loaded by tests only. Whatever runs
- * fills its buffer with LOUD. PCM 0 has a playback stream as well, to be linked.
+ * Owns the card. Knows nothing of the gate, and is loaded by tests only. Whatever runs
+ * fills its buffer with LOUD. PCM 0 has a playback stream as well, to be linked. The card is
+ * bound and unbound through sysfs.
  */
 #include <linux/err.h>
 #include <linux/ktime.h>
@@ -42,7 +43,14 @@ struct run {
 };
 
 static struct platform_device *device;
-static struct snd_card *card;
+
+static bool playback = true;
+module_param(playback, bool, 0600);
+MODULE_PARM_DESC(playback, "PCM 0 has a playback stream, when it is bound");
+
+static bool refuse_pause;
+module_param(refuse_pause, bool, 0600);
+MODULE_PARM_DESC(refuse_pause, "says that it can pause, and then does not");
 
 static const struct snd_pcm_hardware hardware = {
 	.info = SNDRV_PCM_INFO_INTERLEAVED | SNDRV_PCM_INFO_MMAP | SNDRV_PCM_INFO_MMAP_VALID |
@@ -138,8 +146,11 @@ static int gatetest_trigger(struct snd_pcm_substream *substream, int cmd)
 		WRITE_ONCE(run->running, true);
 		schedule_delayed_work(&run->tick, TICK);
 		return 0;
-	case SNDRV_PCM_TRIGGER_STOP:
 	case SNDRV_PCM_TRIGGER_PAUSE_PUSH:
+		if (refuse_pause)
+			return -EIO;
+		fallthrough;
+	case SNDRV_PCM_TRIGGER_STOP:
 		WRITE_ONCE(run->running, false);
 		return 0;
 	default:
@@ -207,54 +218,86 @@ static int changing_hw_params(struct snd_pcm_substream *substream, struct snd_pc
 	return 0;
 }
 
-static int add_pcm(int number, const char *id, int playback, const struct snd_pcm_ops *ops)
+static int add_pcm(struct snd_card *card, int number, const char *id, bool both,
+		   const struct snd_pcm_ops *ops)
 {
 	struct snd_pcm *pcm;
 	int err;
 
-	err = snd_pcm_new(card, id, number, playback, 1, &pcm);
+	err = snd_pcm_new(card, id, number, both, 1, &pcm);
 	if (err)
 		return err;
 	strscpy(pcm->name, id, sizeof(pcm->name));
 	pcm->nonatomic = number == NONATOMIC;
 	snd_pcm_set_ops(pcm, SNDRV_PCM_STREAM_CAPTURE, ops);
-	if (playback)
+	if (both)
 		snd_pcm_set_ops(pcm, SNDRV_PCM_STREAM_PLAYBACK, ops);
 	return snd_pcm_set_managed_buffer_all(pcm, SNDRV_DMA_TYPE_VMALLOC, NULL, 0, BUFFER_MAX);
 }
 
-static int __init gatetest_init(void)
+static int gatetest_probe(struct platform_device *pdev)
 {
+	struct snd_card *card;
 	int err;
 
-	device = platform_device_register_simple("gatetest", -1, NULL, 0);
-	if (IS_ERR(device))
-		return PTR_ERR(device);
-	err = snd_card_new(&device->dev, SNDRV_DEFAULT_IDX1, "GateTest", THIS_MODULE, 0, &card);
+	err = snd_card_new(&pdev->dev, SNDRV_DEFAULT_IDX1, "GateTest", THIS_MODULE, 0, &card);
 	if (err)
-		goto unregister;
+		return err;
 	strscpy(card->driver, "gatetest", sizeof(card->driver));
 	strscpy(card->shortname, "GateTest", sizeof(card->shortname));
 	strscpy(card->longname, "GateTest", sizeof(card->longname));
-	err = add_pcm(NONATOMIC, "nonatomic", 1, &plain_ops);
+	err = add_pcm(card, NONATOMIC, "nonatomic", playback, &plain_ops);
 	if (!err)
-		err = add_pcm(CHANGING, "changing", 0, &changing_stereo_ops);
+		err = add_pcm(card, CHANGING, "changing", 0, &changing_stereo_ops);
 	if (!err)
-		err = add_pcm(COPYING, "copying", 0, &copying_ops);
+		err = add_pcm(card, COPYING, "copying", 0, &copying_ops);
 	if (!err)
 		err = snd_card_register(card);
-	if (!err)
-		return 0;
-	snd_card_free(card);
-unregister:
-	platform_device_unregister(device);
-	return err;
+	if (err) {
+		snd_card_free(card);
+		return err;
+	}
+	platform_set_drvdata(pdev, card);
+	return 0;
+}
+
+static void remove(struct platform_device *pdev)
+{
+	snd_card_free(platform_get_drvdata(pdev));
+}
+
+#ifdef GATETEST_REMOVE_INT
+static int gatetest_remove(struct platform_device *pdev)
+{
+	remove(pdev);
+	return 0;
+}
+#else
+#define gatetest_remove remove
+#endif
+
+static struct platform_driver driver = {
+	.probe = gatetest_probe,
+	.remove = gatetest_remove,
+	.driver = { .name = "gatetest" },
+};
+
+static int __init gatetest_init(void)
+{
+	int err = platform_driver_register(&driver);
+
+	if (err)
+		return err;
+	device = platform_device_register_simple("gatetest", 0, NULL, 0);
+	if (IS_ERR(device))
+		platform_driver_unregister(&driver);
+	return PTR_ERR_OR_ZERO(device);
 }
 
 static void __exit gatetest_exit(void)
 {
-	snd_card_free(card);
 	platform_device_unregister(device);
+	platform_driver_unregister(&driver);
 }
 
 module_init(gatetest_init);

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * PCMs as few drivers make them: tests/driver/gatetest.c, built for the kernel
- * under test. Acts as the controller, runs as root in the virtual machine.
+ * Devices as few drivers make them: tests/driver, built for the kernel under test. Acts as the controller, runs as root in the virtual machine.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
+#include <linux/videodev2.h>
 #include <sound/asound.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -51,6 +53,10 @@ static void begin(void)
 	if (access("/proc/asound/GateTest", F_OK))
 		ASSERT_EQ(system(". /run/rig/config && insmod "
 				 "/callgate/$BUILD/driver/$(uname -r)/gatetest.ko"),
+			  0);
+	if (access("/sys/module/gatecam", F_OK))
+		ASSERT_EQ(system(". /run/rig/config && insmod "
+				 "/callgate/$BUILD/driver/$(uname -r)/gatecam.ko nodes=3"),
 			  0);
 	snprintf(path, sizeof(path), "/dev/snd/%.*s", (int)strcspn(node(COPYING, 'c'), "/"),
 		 node(COPYING, 'c'));
@@ -160,6 +166,42 @@ TEST(deny_pause_release_of_a_nonatomic_pcm)
 	EXPECT_EQ(mic_call(mic, MIC_PAUSE, 0, 0), 0);
 	stopped = (struct state_of){ mic, (long)SNDRV_PCM_STATE_RUNNING };
 	EXPECT(in_state(&stopped));
+}
+
+static int streams_of(const struct mic *mic)
+{
+	struct gate_message *streams = NULL;
+	int i, n, count = 0;
+
+	n = gate_dump(gate, CALLGATE_CMD_STREAM_GET, &streams);
+	for (i = 0; i < n; i++)
+		count += streams[i].tgid == (uint32_t)mic->pid;
+	free(streams);
+	return n < 0 ? n : count;
+}
+
+/* It runs on, so it is still a capture to be stopped. */
+TEST(pause_that_the_driver_refuses_is_not_a_stop)
+{
+	struct state_of stopped;
+	struct mic *mic = mic_start(ALICE);
+
+	begin();
+	allow(mic);
+	ASSERT_EQ(mic_ready(mic, 0, node(NONATOMIC, 'c'), MIC_RW), 0);
+	ASSERT_EQ(mic_call(mic, MIC_START, 0, 0), 0);
+	EXPECT_EQ(mic_call(mic, MIC_PAUSE, 0, 1), 0);
+	EXPECT_EQ(streams_of(mic), 0);
+	EXPECT_EQ(mic_call(mic, MIC_PAUSE, 0, 0), 0);
+	EXPECT_EQ(streams_of(mic), 1);
+	ASSERT_EQ(system("echo 1 >/sys/module/gatetest/parameters/refuse_pause"), 0);
+	EXPECT_EQ(mic_call(mic, MIC_PAUSE, 0, 1), -EIO);
+	EXPECT_EQ(system("echo 0 >/sys/module/gatetest/parameters/refuse_pause"), 0);
+	EXPECT_EQ(streams_of(mic), 1);
+	revoke_all();
+	stopped = (struct state_of){ mic, (long)SNDRV_PCM_STATE_SETUP };
+	EXPECT(harness_wait(in_state, &stopped, 10000));
+	EXPECT_EQ(streams_of(mic), 0);
 }
 
 TEST(deny_start_of_a_nonatomic_group_from_its_playback_member)
@@ -273,6 +315,66 @@ TEST(deny_read_through_the_drivers_own_copy)
 	/* The gate makes nothing mappable that was not. */
 	allow(mic);
 	EXPECT(mic_ready(mic, 0, node(COPYING, 'c'), MIC_MAP) < 0);
+}
+
+/* ---- cameras: tests/driver/gatecam.c ------------------------------------------------------------------------ */
+
+static long ask(int fd, int type)
+{
+	struct v4l2_requestbuffers request = { .count = 2,
+					       .type = type,
+					       .memory = V4L2_MEMORY_MMAP };
+
+	return ioctl(fd, VIDIOC_REQBUFS, &request) ? -errno : 0;
+}
+
+/* The camera's nth node. */
+static int open_node(int n)
+{
+	char path[32], pattern[] = "/sys/bus/platform/devices/gatecam.0/video4linux/video*";
+	glob_t found;
+	int fd;
+
+	ASSERT(glob(pattern, 0, NULL, &found) == 0 && (int)found.gl_pathc > n);
+	snprintf(path, sizeof(path), "/dev/%s", strrchr(found.gl_pathv[n], '/') + 1);
+	globfree(&found);
+	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	ASSERT(fd >= 0);
+	return fd;
+}
+
+/* Which of them it is lies in user memory when it is asked. */
+TEST(deny_both_directions_of_a_node_that_has_both)
+{
+	int fd;
+	char c;
+
+	begin();
+	fd = open_node(1);
+	EXPECT_EQ(ask(fd, V4L2_BUF_TYPE_VIDEO_CAPTURE), -EACCES);
+	EXPECT_EQ(ask(fd, V4L2_BUF_TYPE_VIDEO_OUTPUT), -EACCES);
+	EXPECT(read(fd, &c, 1) == -1 && errno == EACCES);
+	ASSERT_EQ(gate_allow(gate, getpid(), SESSION, CALLGATE_KIND_CAMERA, 9000), 0);
+	/* This driver has no buffers, so it is the driver who answers. */
+	EXPECT_EQ(ask(fd, V4L2_BUF_TYPE_VIDEO_CAPTURE), -ENOTTY);
+	EXPECT_EQ(ask(fd, V4L2_BUF_TYPE_VIDEO_OUTPUT), -ENOTTY);
+	EXPECT_EQ(read(fd, &c, 1), 1);
+	close(fd);
+}
+
+TEST(leave_a_memory_to_memory_node_alone)
+{
+	int fd;
+	char c;
+
+	begin();
+	fd = open_node(0);
+	EXPECT(read(fd, &c, 1) == -1 && errno == EACCES);
+	close(fd);
+	fd = open_node(2);
+	EXPECT_EQ(ask(fd, V4L2_BUF_TYPE_VIDEO_CAPTURE), -ENOTTY);
+	EXPECT_EQ(read(fd, &c, 1), 1);
+	close(fd);
 }
 
 /* The last one: it takes the driver away. */
