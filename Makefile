@@ -64,7 +64,9 @@ kself_bin := $(patsubst %.c,$(BUILD)/%,$(kself_src))
 bus_bin := $(patsubst %.c,$(BUILD)/%,$(bus_src))
 broker_src := $(addprefix tools/callgate-agent/,callgate-agent.c hand.c display.c)
 window_src := $(wildcard tools/callgate-agent/prompt-*.c)
-tools_bin := $(addprefix $(BUILD)/,callgatectl callgate-agent-tty callgate-agent callgate-prompt callgate-presence)
+sound_src := $(wildcard tools/callgate-pipewire/*.c)
+tools_bin := $(addprefix $(BUILD)/,callgatectl callgate-agent-tty callgate-agent callgate-prompt callgate-presence \
+	callgate-pipewire)
 daemon_bin := $(if $(wildcard daemon/main.c),$(BUILD)/callgated)
 
 # ---- what a person asks for ------------------------------------------------------------------------------------
@@ -217,6 +219,12 @@ $(BUILD)/callgate-prompt: $(call obj,$(window_src))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(hardened_ld) -o $@ $^ $(shell pkg-config --libs gtk4 libadwaita-1)
 
+# Only this program knows PipeWire, whose headers are laxer than this project.
+$(call obj,$(sound_src)): CPPFLAGS += $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libpipewire-0.3 2>/dev/null))
+$(BUILD)/callgate-pipewire: $(call obj,$(sound_src) tools/client.c daemon/util/text.c)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(hardened_ld) -o $@ $^ $(PKG_LIBS) $(shell pkg-config --libs libpipewire-0.3)
+
 $(call asan,$(unit_src)): CPPFLAGS += -Ikmod -Itests/unit
 $(unit_bin): %: %.o $(BUILD)/asan/libcallgate.a
 	$(call say,LD,$@)
@@ -234,6 +242,6 @@ $(bus_bin): %: %.o $(BUILD)/libcallgate.a
 .SECONDARY:
 
 -include $(wildcard tests/*/rules.mk)
--include $(patsubst %.o,%.d,$(call obj,$(daemon_src) $(tool_src) $(presence_src) $(broker_src) $(window_src) \
+-include $(patsubst %.o,%.d,$(call obj,$(daemon_src) $(tool_src) $(presence_src) $(broker_src) $(window_src) $(sound_src) \
 	$(kself_src) $(bus_src)) \
 	$(call asan,$(unit_src) $(lib_src) $(tool_src)))

@@ -16,10 +16,11 @@
 #define BOUND_SCOPES_UID	16 /* also those that hold what earlier sessions started */
 #define BOUND_DEVICES		256
 #define BOUND_STREAMS		1024
-#define BOUND_HELD_SESSION	8  /* captures that wait until their session may capture */
-#define BOUND_DENIALS		64 /* programs that tried to capture outside a call */
-#define BOUND_MODE_CHANGES	4  /* that wait for an authorisation, of all users */
-#define BOUND_TOLD		64 /* programs whose denial was told lately */
+#define BOUND_HELD_SESSION	8   /* captures that wait until their session may capture */
+#define BOUND_DENIALS		64  /* programs that tried to capture outside a call */
+#define BOUND_SOUND_CLIENTS	256 /* of one sound server */
+#define BOUND_MODE_CHANGES	4   /* that wait for an authorisation, of all users */
+#define BOUND_TOLD		64  /* programs whose denial was told lately */
 
 #define BOUND_PENDING_UID   32 /* records that wait until they can be written */
 #define BOUND_DENIED_UID    64 /* programs whose denied attempts of a day are counted apart */

@@ -26,6 +26,7 @@
 #define BUS_PEER	  "org.callgate1.Peer"
 #define BUS_HISTORY	  "org.callgate1.History"
 #define BUS_DEVICE	  "org.callgate1.Device"
+#define BUS_SOUND	  "org.callgate1.Sound"
 #define BUS_PEER_PREFIX	  "/org/callgate1/peer/"
 #define BUS_DEVICE_PREFIX "/org/callgate1/device/"
 #define BUS_GROUPS_MAX	  256
@@ -66,6 +67,7 @@ struct bus_contact {
  * @permissive: what the administrator decided; the gate may be otherwise
  * @mode_changes: changes of it that wait for an authorisation
  * @carries: identities that are being exported or imported
+ * @sounds: sound servers that somebody manages
  */
 struct service {
 	sd_bus *bus;
@@ -89,6 +91,7 @@ struct service {
 	LIST_HEAD(, mode_change) mode_changes;
 	unsigned int n_mode_changes;
 	LIST_HEAD(, carry) carries;
+	LIST_HEAD(, sound) sounds;
 };
 
 /**
@@ -216,6 +219,19 @@ int bus_caller_facts(struct service *service, const struct bus_caller *caller,
 /* An a{sv} of flags; what is not known is refused. */
 int bus_read_options(sd_bus_message *m, const struct dict_flag *flags, size_t n,
 		     sd_bus_error *error);
+
+/* ---- bus-sound.c: what sound servers' clients may */
+
+int bus_sound_register(struct service *service);
+void bus_sound_deinit(struct service *service);
+/* What any session holds may have changed. */
+void bus_sound_refresh(struct service *service);
+/* The gate holds this for the session's subject now; it will be the session's, once this returns. */
+void bus_sound_granted(struct service *service, const struct call *call, uint32_t kinds,
+		       uint64_t until);
+/* The gate holds nothing for the session any more. */
+void bus_sound_revoked(struct service *service, uint64_t session);
+void bus_sound_started(struct service *service, const struct capture *stream);
 
 /* ---- bus-identity.c: two methods of the Manager */
 

@@ -57,10 +57,16 @@ int gate_identify(struct gate *gate, pid_t pid, struct process_facts *ret_facts)
 	return 0;
 }
 
-int gate_grant(struct gate *gate, const struct gate_grant *grant)
+static void take_id(struct gate *gate, struct nlattr **attrs, void *ret)
+{
+	*(uint64_t *)ret = gate_u64(attrs, CALLGATE_A_GRANT);
+}
+
+int gate_grant(struct gate *gate, const struct gate_grant *grant, uint64_t *ret_id)
 {
 	struct nl_msg *msg;
-	int bad;
+	uint64_t id = 0;
+	int bad, r;
 
 	if (gate->sock == NULL)
 		return -ENODEV;
@@ -76,11 +82,14 @@ int gate_grant(struct gate *gate, const struct gate_grant *grant)
 	else
 		bad = bad || nla_put_u32(msg, CALLGATE_A_TGID, (uint32_t)grant->who->pid) ||
 		      nla_put_u64(msg, CALLGATE_A_COOKIE, grant->who->cookie);
-	return gate_check_lost(gate, gate_command(gate, gate_whole(msg, bad), NULL, NULL),
-			       grant->cgroup_fd < 0);
+	r = gate_check_lost(gate, gate_command(gate, gate_whole(msg, bad), take_id, &id),
+			    grant->cgroup_fd < 0);
+	if (r == 0 && ret_id != NULL)
+		*ret_id = id;
+	return r;
 }
 
-int gate_revoke(struct gate *gate, uint64_t session)
+static int end_grants(struct gate *gate, int attribute, uint64_t value)
 {
 	struct nl_msg *msg;
 	int r;
@@ -88,9 +97,19 @@ int gate_revoke(struct gate *gate, uint64_t session)
 	if (gate->sock == NULL)
 		return -ENODEV;
 	msg = gate_message(gate, CALLGATE_CMD_REVOKE, NLM_F_ACK);
-	msg = gate_whole(msg, msg == NULL || nla_put_u64(msg, CALLGATE_A_SESSION, session));
+	msg = gate_whole(msg, msg == NULL || nla_put_u64(msg, attribute, value));
 	r = gate_check_lost(gate, gate_command(gate, msg, NULL, NULL), false);
 	return r == -ENOENT ? 0 : r;
+}
+
+int gate_revoke(struct gate *gate, uint64_t session)
+{
+	return end_grants(gate, CALLGATE_A_SESSION, session);
+}
+
+int gate_revoke_grant(struct gate *gate, uint64_t id)
+{
+	return end_grants(gate, CALLGATE_A_GRANT, id);
 }
 
 int gate_verdict(struct gate *gate, uint64_t request, bool allow)
@@ -146,16 +165,6 @@ static void take_grant(struct gate *gate, struct nlattr **attrs, void *ret)
 	};
 }
 
-static int revoke_grant(struct gate *gate, uint64_t id)
-{
-	struct nl_msg *msg = gate_message(gate, CALLGATE_CMD_REVOKE, NLM_F_ACK);
-	int r;
-
-	msg = gate_whole(msg, msg == NULL || nla_put_u64(msg, CALLGATE_A_GRANT, id));
-	r = gate_check_lost(gate, gate_command(gate, msg, NULL, NULL), false);
-	return r == -ENOENT ? 0 : r;
-}
-
 int gate_revoke_unknown(struct gate *gate,
 			bool (*known)(void *userdata, const struct gate_held *held))
 {
@@ -172,7 +181,7 @@ int gate_revoke_unknown(struct gate *gate,
 	for (size_t i = 0; i < grants.n; i++) {
 		if (known(gate->userdata, &grants.held[i]))
 			continue;
-		failed = revoke_grant(gate, grants.held[i].id);
+		failed = gate_revoke_grant(gate, grants.held[i].id);
 		if (failed < 0)
 			r = failed;
 	}

@@ -85,11 +85,14 @@ int gate_fd(const struct gate *gate);
 /* gate_mode() is what the kernel answered, also where that is not what was asked. */
 int gate_set_mode(struct gate *gate, bool permissive);
 int gate_identify(struct gate *gate, pid_t pid, struct process_facts *ret_facts);
-int gate_grant(struct gate *gate, const struct gate_grant *grant);
+/* @ret_id: what the kernel calls it, for gate_revoke_grant(); may be NULL. */
+int gate_grant(struct gate *gate, const struct gate_grant *grant, uint64_t *ret_id);
+/* Every grant of the session. */
 int gate_revoke(struct gate *gate, uint64_t session);
 /* Ends the grants that @known does not know. 0, or why one may be left, until its deadline. */
 int gate_revoke_unknown(struct gate *gate,
 			bool (*known)(void *userdata, const struct gate_held *held));
+int gate_revoke_grant(struct gate *gate, uint64_t id);
 int gate_verdict(struct gate *gate, uint64_t request, bool allow);
 
 #endif

@@ -54,6 +54,7 @@ static void on_removed(void *userdata, struct call *call)
 
 	history_session_removed(&service->history, call);
 	watchdog_release(&service->watchdog);
+	bus_sound_refresh(service);
 	bus_send_session_removed(service, call);
 }
 
@@ -62,6 +63,7 @@ static void on_changed(void *userdata, struct call *call)
 	struct service *service = userdata;
 
 	history_session_changed(call);
+	bus_sound_refresh(service);
 	bus_send_session_changed(service, call);
 }
 
@@ -104,8 +106,11 @@ static int on_grant(void *userdata, struct call *call, uint32_t kinds, uint64_t 
 		.kinds = kinds,
 		.deadline = deadline,
 	};
+	int r = gate_grant(service->gate, &grant, NULL);
 
-	return gate_grant(service->gate, &grant);
+	if (r == 0)
+		bus_sound_granted(service, call, kinds, deadline);
+	return r;
 }
 
 static void on_revoke(void *userdata, struct call *call)
@@ -113,6 +118,7 @@ static void on_revoke(void *userdata, struct call *call)
 	struct service *service = userdata;
 	int r = gate_revoke(service->gate, call->id);
 
+	bus_sound_revoked(service, call->id);
 	if (r < 0 && r != -ENODEV)
 		fprintf(stderr,
 			SD_ERR
@@ -179,6 +185,7 @@ static void on_gate_changed(void *userdata)
 		return;
 	apply_mode(service);
 	calls_refresh(&service->calls);
+	bus_sound_refresh(service);
 }
 
 static void on_forget(void *userdata)
@@ -277,6 +284,7 @@ static void on_stream_started(void *userdata, const struct capture *stream)
 		return;
 	history_stream_started(&service->history, stream);
 	bus_send_stream_started(service, stream);
+	bus_sound_started(service, stream);
 	refresh_session_of(service, stream->session);
 }
 
@@ -373,6 +381,7 @@ int manager_new(struct manager **ret_manager, sd_event *event, const struct poli
 	LIST_INIT(&service->confirms);
 	LIST_INIT(&service->mode_changes);
 	LIST_INIT(&service->carries);
+	LIST_INIT(&service->sounds);
 	watchdog_init(&service->watchdog, event);
 	captures_init(&service->captures);
 	r = gate_new(&service->gate, event, &gate_hooks, manager);
@@ -422,6 +431,8 @@ static int take_name(struct service *service)
 		r = bus_peer_register(service);
 	if (r >= 0)
 		r = bus_history_register(service);
+	if (r >= 0)
+		r = bus_sound_register(service);
 	if (r >= 0)
 		r = sd_bus_request_name(service->bus, BUS_NAME, 0);
 	if (r == -EEXIST)
@@ -503,6 +514,7 @@ struct manager *manager_free(struct manager *manager)
 		while (!LIST_EMPTY(&service->confirms))
 			confirm_free(LIST_FIRST(&service->confirms));
 		bus_mode_deinit(service);
+		bus_sound_deinit(service);
 		while (!LIST_EMPTY(&service->carries))
 			carry_free(LIST_FIRST(&service->carries));
 		calls_deinit(&service->calls);

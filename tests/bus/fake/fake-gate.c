@@ -227,10 +227,12 @@ int gate_identify(struct gate *gate, pid_t pid, struct process_facts *ret_facts)
 	return 0;
 }
 
-int gate_grant(struct gate *gate, const struct gate_grant *grant)
+int gate_grant(struct gate *gate, const struct gate_grant *grant, uint64_t *ret_id)
 {
 	char question[256], answer[LINE_MAX_LEN];
 	struct stat st = { .st_ino = 0 };
+	uint64_t id = 0;
+	int r;
 
 	if (grant->cgroup_fd >= 0)
 		fstat(grant->cgroup_fd, &st);
@@ -238,6 +240,17 @@ int gate_grant(struct gate *gate, const struct gate_grant *grant)
 		 "grant %" PRIu64 " %d %" PRIu64 " %" PRIu64 " %u %" PRIu32 " %" PRIu64,
 		 grant->session, grant->who->pid, grant->who->cookie, (uint64_t)st.st_ino,
 		 grant->who->uid, grant->kinds, grant->deadline);
+	r = ask(gate, answer, question);
+	if (r == 0 && ret_id != NULL && sscanf(answer, "ok %" SCNu64, &id) == 1)
+		*ret_id = id;
+	return r;
+}
+
+int gate_revoke_grant(struct gate *gate, uint64_t id)
+{
+	char question[64], answer[LINE_MAX_LEN];
+
+	snprintf(question, sizeof(question), "revoke-grant %" PRIu64, id);
 	return ask(gate, answer, question);
 }
 

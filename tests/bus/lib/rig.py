@@ -159,6 +159,7 @@ class Gate:
         self.server.listen(1)
         self.mode = mode
         self.grants = {}
+        self.further = {}  # a session's grants to others than its subject, by process
         self.log = []
         self.verdicts = {}
         self.exes = {}
@@ -211,11 +212,21 @@ class Gate:
                 return "error 3"
             if deadline <= now or deadline > now + 10_000_000_000:
                 return "error 34"
-            self.grants[session] = dict(pid=pid, cgroup=cgroup, uid=uid, kinds=kinds, deadline=deadline)
-            self.log.append((now, "grant", session, kinds, deadline))
+            terms = dict(pid=pid, cgroup=cgroup, uid=uid, kinds=kinds, deadline=deadline)
+            first = self.grants.get(session)
+            if first and (first["cgroup"], not cgroup and first["pid"]) != (cgroup, not cgroup and pid):
+                self.further[pid] = dict(terms, session=session)
+            else:
+                self.grants[session] = terms
+                self.log.append((now, "grant", session, kinds, deadline))
+            return f"ok {pid}"
+        if words[0] == "revoke-grant":
+            self.further.pop(int(words[1]), None)
             return "ok"
         if words[0] == "revoke":
             self.grants.pop(int(words[1]), None)
+            for pid in [pid for pid, terms in self.further.items() if terms["session"] == int(words[1])]:
+                self.further.pop(pid)
             self.log.append((now, "revoke", int(words[1]), 0, 0))
             return "ok"
         if words[0] == "verdict":

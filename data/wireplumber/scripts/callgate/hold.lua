@@ -1,0 +1,199 @@
+-- SPDX-License-Identifier: LGPL-2.1-or-later
+--
+-- In WirePlumber: gives ordinary clients their permissions, to all but what captures, and keeps their capture
+-- streams unlinked until callgate-pipewire has allowed them. Must not decide who may capture: callgate-pipewire
+-- says so, for each stream, in the metadata object "callgate"; where there is none, nobody may.
+--
+-- Security: a client that does not see a node gets no link with it, PipeWire sees to that, and without the factory
+-- "link-factory" it makes none at all. Nothing is seen unless it is listed here, so that a microphone that is
+-- plugged in is hidden before it is known. Clients get no right to write to other clients: it would let two of them
+-- give each other what they like.
+
+local lutils = require ("linking-utils")
+local cutils = require ("common-utils")
+local log = Log.open_topic ("s-callgate")
+
+local ACCESS = "callgate"
+local CORE_ID = 0
+
+-- Whatever data comes out of, other than out of a program that plays it.
+local function is_gated (properties)
+  local class = properties ["media.class"] or ""
+
+  return class:find ("Source") ~= nil or class:find ("Duplex") ~= nil
+end
+
+-- What an ordinary client may do with an object, or nil for nothing.
+local permissions_of = {
+  node = function (properties)
+    if properties ["media.class"] == nil or is_gated (properties) then
+      return nil
+    end
+    return "rwxm"
+  end,
+  device = function () return "rwxm" end,
+  link = function () return "r" end,
+  client = function () return "r" end,
+  -- To be a stream takes this one; the others make links, and nodes that PipeWire itself runs.
+  factory = function (properties)
+    return properties ["factory.name"] == "client-node" and "rx" or nil
+  end,
+  metadata = function (properties)
+    local name = properties ["metadata.name"]
+    return (name == "default" or name == "settings") and "rwxm" or nil
+  end,
+}
+
+local managers = {}
+local clients = ObjectManager {
+  Interest { type = "client", Constraint { "pipewire.access", "=", ACCESS, type = "pw-global" } }
+}
+
+local function id_of (object)
+  return object ["bound-id"]
+end
+
+for kind, permissions in pairs (permissions_of) do
+  managers [kind] = ObjectManager { Interest { type = kind } }
+  managers [kind]:connect ("object-added", function (_, object)
+    local allowed = permissions (object ["global-properties"] or object.properties)
+
+    if allowed == nil then
+      return
+    end
+    for client in clients:iterate () do
+      if id_of (client) ~= id_of (object) then
+        client:update_permissions { [id_of (object)] = allowed }
+      end
+    end
+  end)
+end
+
+clients:connect ("object-added", function (_, client)
+  local list = { ["any"] = "-", [CORE_ID] = "rxm" }
+
+  for kind, permissions in pairs (permissions_of) do
+    for object in managers [kind]:iterate () do
+      local allowed = permissions (object ["global-properties"] or object.properties)
+
+      if allowed ~= nil then
+        list [id_of (object)] = allowed
+      end
+    end
+  end
+  list [id_of (client)] = "rwx"
+  client:update_permissions (list)
+  log:info (client, "ordinary client: sees nothing that captures")
+end)
+
+-- ---- capture streams ------------------------------------------------------------------------------------------
+
+local function approvals ()
+  return cutils.get_object_manager ("metadata"):lookup {
+    Constraint { "metadata.name", "=", "callgate" },
+  }
+end
+
+-- Would this link capture? A screen that is shared is a stream of the program that shows it.
+local function captures (si_props, target)
+  local class = si_props ["media.class"] or ""
+
+  if class:find ("Output") or class:find ("Sink") or class:find ("Source") then
+    return false
+  end
+  return not (class == "Stream/Input/Video" and target.properties ["media.class"] == "Stream/Output/Video")
+end
+
+-- Ids are used again; serials are not.
+local function is_allowed (node)
+  local metadata = approvals ()
+  local serial = node.properties ["object.serial"]
+
+  return metadata ~= nil and serial ~= nil and metadata:find (id_of (node), "callgate.allow") == serial
+end
+
+local function unlink (si, si_flags)
+  if si_flags.peer_id == nil then
+    return
+  end
+  local link = lutils.lookupLink (si.id, si_flags.peer_id)
+
+  if link ~= nil then
+    link:remove ()
+  end
+  si_flags.peer_id = nil
+  -- Or a stream that does not reconnect would not be linked when it is allowed again.
+  si_flags.was_handled = false
+end
+
+SimpleEventHook {
+  name = "callgate/hold",
+  after = { "linking/find-media-role-target", "linking/find-defined-target", "linking/find-filter-target",
+      "linking/find-default-target", "linking/find-best-target", "linking/get-filter-from-target" },
+  before = "linking/prepare-link",
+  interests = {
+    EventInterest {
+      Constraint { "event.type", "=", "select-target" },
+    },
+  },
+  execute = function (event)
+    local _, _, si, si_props, si_flags, target = lutils:unwrap_select_target_event (event)
+
+    if target == nil or not captures (si_props, target) then
+      return
+    end
+    if is_allowed (si:get_associated_proxy ("node")) then
+      return
+    end
+    log:info (si, "held: " .. tostring (si_props ["node.name"]))
+    unlink (si, si_flags)
+    event:stop_processing ()
+  end
+}:register ()
+
+SimpleEventHook {
+  name = "callgate/rescan-trigger",
+  interests = {
+    EventInterest {
+      Constraint { "event.type", "=", "metadata-changed" },
+      Constraint { "metadata.name", "=", "callgate" },
+    },
+    EventInterest {
+      Constraint { "event.type", "c", "metadata-added", "metadata-removed" },
+      Constraint { "metadata.name", "=", "callgate" },
+    },
+  },
+  execute = function (event)
+    event:get_source ():call ("schedule-rescan", "linking")
+  end
+}:register ()
+
+-- callgate-pipewire is gone: what it showed to clients is hidden again.
+SimpleEventHook {
+  name = "callgate/hide",
+  interests = {
+    EventInterest {
+      Constraint { "event.type", "=", "metadata-removed" },
+      Constraint { "metadata.name", "=", "callgate" },
+    },
+  },
+  execute = function ()
+    for client in clients:iterate () do
+      local list = {}
+
+      for node in managers.node:iterate () do
+        if is_gated (node.properties) then
+          list [id_of (node)] = "-"
+        end
+      end
+      if next (list) ~= nil then
+        client:update_permissions (list)
+      end
+    end
+  end
+}:register ()
+
+for _, manager in pairs (managers) do
+  manager:activate ()
+end
+clients:activate ()

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A program that wants to capture through PipeWire, and counts what it gets. It
+ * may try to help itself: make links, claim to be another. The number of buffers
+ * stands in a file at all times, as text. For tests/vm/guest/pipewire.py.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <pipewire/pipewire.h>
+#include <signal.h>
+#include <spa/param/audio/format-utils.h>
+#include <spa/param/video/format-utils.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+struct victim {
+	struct pw_main_loop *loop;
+	struct pw_core *core;
+	struct pw_stream *stream;
+	int count_fd;
+	unsigned long buffers, errors, seen;
+	bool link, video;
+	uint32_t target;
+	struct spa_source *timer;
+};
+
+static void write_count(struct victim *victim)
+{
+	char text[64];
+	int n = snprintf(text, sizeof(text), "%010lu %010lu %010lu\n", victim->buffers,
+			 victim->errors, victim->seen);
+
+	if (pwrite(victim->count_fd, text, (size_t)n, 0) < 0)
+		perror("count");
+}
+
+static void on_process(void *userdata)
+{
+	struct victim *victim = userdata;
+	struct pw_buffer *buffer;
+
+	while ((buffer = pw_stream_dequeue_buffer(victim->stream)) != NULL) {
+		victim->buffers++;
+		pw_stream_queue_buffer(victim->stream, buffer);
+	}
+	write_count(victim);
+}
+
+static void on_state(void *userdata, enum pw_stream_state old, enum pw_stream_state state,
+		     const char *error)
+{
+	struct victim *victim = userdata;
+
+	printf("%s%s%s\n", pw_stream_state_as_string(state), error != NULL ? " " : "",
+	       error != NULL ? error : "");
+	fflush(stdout);
+	if (state == PW_STREAM_STATE_ERROR)
+		victim->errors++;
+	write_count(victim);
+}
+
+static const struct pw_stream_events stream_events = {
+	PW_VERSION_STREAM_EVENTS,
+	.state_changed = on_state,
+	.process = on_process,
+};
+
+/* Any way that a client has: a link from the source to itself. */
+static void on_timer(void *userdata, uint64_t expirations)
+{
+	struct victim *victim = userdata;
+	char from[16], to[16];
+	const struct spa_dict_item items[] = {
+		{ PW_KEY_LINK_OUTPUT_NODE, from },
+		{ PW_KEY_LINK_INPUT_NODE, to },
+		{ PW_KEY_OBJECT_LINGER, "true" },
+	};
+	const struct spa_dict props = SPA_DICT_INIT_ARRAY(items);
+	uint32_t own = pw_stream_get_node_id(victim->stream);
+
+	if (own == PW_ID_ANY)
+		return;
+	snprintf(from, sizeof(from), "%u", victim->target);
+	snprintf(to, sizeof(to), "%u", own);
+	pw_core_create_object(victim->core, "link-factory", PW_TYPE_INTERFACE_Link, PW_VERSION_LINK,
+			      &props, 0);
+}
+
+static void on_global(void *userdata, uint32_t id, uint32_t permissions, const char *type,
+		      uint32_t version, const struct spa_dict *props)
+{
+	struct victim *victim = userdata;
+	const char *class = props != NULL ? spa_dict_lookup(props, PW_KEY_MEDIA_CLASS) : NULL;
+
+	if (class != NULL && strstr(class, "Source") != NULL) {
+		victim->seen++;
+		write_count(victim);
+	}
+}
+
+static const struct pw_registry_events registry_events = {
+	PW_VERSION_REGISTRY_EVENTS,
+	.global = on_global,
+};
+
+static void on_signal(void *userdata, int number)
+{
+	struct victim *victim = userdata;
+
+	pw_main_loop_quit(victim->loop);
+}
+
+static int connect_stream(struct victim *victim)
+{
+	struct spa_pod_builder builder;
+	const struct spa_pod *params[1];
+	uint8_t room[1024];
+
+	spa_pod_builder_init(&builder, room, sizeof(room));
+	if (victim->video) {
+		params[0] = spa_pod_builder_add_object(
+			&builder, SPA_TYPE_OBJECT_Format, SPA_PARAM_EnumFormat,
+			SPA_FORMAT_mediaType, SPA_POD_Id(SPA_MEDIA_TYPE_video),
+			SPA_FORMAT_mediaSubtype, SPA_POD_Id(SPA_MEDIA_SUBTYPE_raw),
+			SPA_FORMAT_VIDEO_format, SPA_POD_Id(SPA_VIDEO_FORMAT_YUY2));
+	} else {
+		struct spa_audio_info_raw info = { .format = SPA_AUDIO_FORMAT_F32,
+						   .channels = 2,
+						   .rate = 48000 };
+
+		params[0] = spa_format_audio_raw_build(&builder, SPA_PARAM_EnumFormat, &info);
+	}
+	return pw_stream_connect(victim->stream, PW_DIRECTION_INPUT, PW_ID_ANY,
+				 PW_STREAM_FLAG_MAP_BUFFERS |
+					 (victim->link ? 0 : PW_STREAM_FLAG_AUTOCONNECT),
+				 params, 1);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "video", no_argument, NULL, 'v' },	   { "link", required_argument, NULL, 'l' },
+		{ "claim", required_argument, NULL, 'c' }, { "name", required_argument, NULL, 'n' },
+		{ "sink", no_argument, NULL, 's' },	   { 0 },
+	};
+	struct timespec interval = { .tv_nsec = 50 * 1000000 };
+	struct victim victim = { 0 };
+	struct spa_hook registry_hook, stream_hook;
+	struct pw_properties *client, *props;
+	struct pw_registry *registry;
+	struct pw_context *context;
+	const char *name = NULL, *claim = NULL;
+	bool sink = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'v':
+			victim.video = true;
+			break;
+		case 'l':
+			victim.link = true;
+			victim.target = (uint32_t)strtoul(optarg, NULL, 10);
+			break;
+		case 'c':
+			claim = optarg;
+			break;
+		case 'n':
+			name = optarg;
+			break;
+		case 's':
+			sink = true;
+			break;
+		default:
+			return 2;
+		}
+	}
+	if (optind + 1 != argc) {
+		fputs("Usage: victim [--video] [--sink] [--link NODE] [--claim PID] [--name NAME] COUNT-FILE\n",
+		      stderr);
+		return 2;
+	}
+	if (name != NULL)
+		prctl(PR_SET_NAME, name);
+	victim.count_fd = open(argv[optind], O_CREAT | O_WRONLY | O_TRUNC, 0644);
+	if (victim.count_fd < 0) {
+		perror(argv[optind]);
+		return 1;
+	}
+	write_count(&victim);
+	pw_init(NULL, NULL);
+	victim.loop = pw_main_loop_new(NULL);
+	context = pw_context_new(pw_main_loop_get_loop(victim.loop), NULL, 0);
+	client = pw_properties_new(PW_KEY_APP_NAME, name != NULL ? name : "victim", NULL);
+	/* What pipewire-pulse says of its clients. */
+	if (claim != NULL) {
+		pw_properties_set(client, PW_KEY_CLIENT_API, "pipewire-pulse");
+		pw_properties_set(client, PW_KEY_APP_PROCESS_ID, claim);
+		pw_properties_set(client, PW_KEY_SEC_PID, claim);
+		pw_properties_set(client, PW_KEY_CLIENT_ACCESS, "unrestricted");
+	}
+	victim.core = pw_context_connect(context, client, 0);
+	if (victim.core == NULL) {
+		perror("PipeWire");
+		return 1;
+	}
+	registry = pw_core_get_registry(victim.core, PW_VERSION_REGISTRY, 0);
+	pw_registry_add_listener(registry, &registry_hook, &registry_events, &victim);
+	props = pw_properties_new(PW_KEY_MEDIA_TYPE, victim.video ? "Video" : "Audio",
+				  PW_KEY_MEDIA_CATEGORY, "Capture", NULL);
+	if (sink)
+		pw_properties_set(props, PW_KEY_STREAM_CAPTURE_SINK, "true");
+	victim.stream = pw_stream_new(victim.core, "victim", props);
+	pw_stream_add_listener(victim.stream, &stream_hook, &stream_events, &victim);
+	if (connect_stream(&victim) < 0) {
+		perror("stream");
+		return 1;
+	}
+	if (victim.link) {
+		victim.timer =
+			pw_loop_add_timer(pw_main_loop_get_loop(victim.loop), on_timer, &victim);
+		pw_loop_update_timer(pw_main_loop_get_loop(victim.loop), victim.timer, &interval,
+				     &interval, false);
+	}
+	pw_loop_add_signal(pw_main_loop_get_loop(victim.loop), SIGTERM, on_signal, &victim);
+	pw_main_loop_run(victim.loop);
+	pw_stream_destroy(victim.stream);
+	pw_core_disconnect(victim.core);
+	return 0;
+}

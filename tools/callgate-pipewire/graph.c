@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The connection to PipeWire by the managers' socket: keeps track of clients,
+ * capture streams, sources and links, shows and hides sources, and tells
+ * WirePlumber which streams may be linked, by the metadata object "callgate" that
+ * its script callgate/hold.lua reads. Called by callgate-pipewire.c. Must not decide.
+ *
+ * Security: ids are used again, so that whatever is remembered of an id goes with
+ * the object, and WirePlumber compares the serial. A source that appears is hidden
+ * from all whom it was not shown to, in case its id was another object's before.
+ */
+#include "graph.h"
+
+#include <errno.h>
+#include <pipewire/extensions/metadata.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/text.h"
+
+#define MANAGER_SOCKET "pipewire-0-manager"
+#define NS_PER_S       1000000000ull
+/* A link that WirePlumber had begun when its stream's time was up. */
+#define LATE_NS	       (5 * NS_PER_S)
+
+static uint64_t clock_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static struct graph_client *find_client(const struct graph *graph, uint32_t id)
+{
+	struct graph_client *client;
+
+	LIST_FOREACH(client, &graph->clients, all)
+	if (client->id == id)
+		return client;
+	return NULL;
+}
+
+static struct graph_node *find_node(const struct graph *graph, uint32_t id)
+{
+	struct graph_node *node;
+
+	LIST_FOREACH(node, &graph->nodes, all)
+	if (node->id == id)
+		return node;
+	return NULL;
+}
+
+static uint64_t number(const struct spa_dict *props, const char *key)
+{
+	const char *text = spa_dict_lookup(props, key);
+	unsigned long value;
+
+	return text != NULL && text_to_number(text, 0, UINT32_MAX, &value) ? value : 0;
+}
+
+/* ---- what clients see, and what WirePlumber links -------------------------------------------------- */
+
+void graph_show(struct graph *graph, struct graph_client *client, uint32_t kinds)
+{
+	struct pw_permission permission;
+	struct graph_node *node;
+
+	LIST_FOREACH(node, &graph->nodes, all)
+	{
+		if (node->stream || node->kinds == 0)
+			continue;
+		permission = PW_PERMISSION_INIT(node->id, (node->kinds & ~kinds) == 0
+								  ? PW_PERM_R | PW_PERM_X
+								  : 0);
+		pw_client_update_permissions((struct pw_client *)client->proxy, 1, &permission);
+	}
+}
+
+void graph_allow(struct graph *graph, struct graph_client *client, uint32_t kinds)
+{
+	struct graph_node *node;
+	char serial[32];
+	bool allowed;
+
+	LIST_FOREACH(node, &graph->nodes, all)
+	{
+		if (!node->stream || node->client != client->id)
+			continue;
+		allowed = (node->kinds & ~kinds) == 0;
+		if (allowed == node->allowed)
+			continue;
+		if (!allowed)
+			node->allowed_until = clock_now();
+		node->allowed = allowed;
+		snprintf(serial, sizeof(serial), "%llu", (unsigned long long)node->serial);
+		pw_metadata_set_property((struct pw_metadata *)graph->metadata, node->id,
+					 "callgate.allow", NULL, allowed ? serial : NULL);
+	}
+}
+
+uint32_t graph_wanted(const struct graph *graph, const struct graph_client *client)
+{
+	struct graph_node *node;
+	uint32_t kinds = 0;
+
+	LIST_FOREACH(node, &graph->nodes, all)
+	if (node->stream && node->client == client->id)
+		kinds |= node->kinds;
+	return kinds;
+}
+
+/* ---- clients --------------------------------------------------------------------------------------- */
+
+static void on_client_info(void *userdata, const struct pw_client_info *info)
+{
+	struct graph_client *client = userdata;
+	const char *api = spa_dict_lookup(info->props, PW_KEY_CLIENT_API);
+	const char *name = spa_dict_lookup(info->props, PW_KEY_APP_NAME);
+	bool pulse = api != NULL && strcmp(api, "pipewire-pulse") == 0;
+	pid_t claimed = (pid_t)number(info->props, PW_KEY_APP_PROCESS_ID);
+	bool same = client->known && client->pulse == pulse && client->claimed == claimed;
+
+	text_show(client->name, sizeof(client->name), name != NULL ? name : "");
+	client->pulse = pulse;
+	client->claimed = claimed;
+	client->known = true;
+	if (!same)
+		client->graph->hooks->client(client->graph->userdata, client);
+}
+
+static const struct pw_client_events client_events = {
+	PW_VERSION_CLIENT_EVENTS,
+	.info = on_client_info,
+};
+
+static void add_client(struct graph *graph, uint32_t id, const struct spa_dict *props)
+{
+	const char *access = spa_dict_lookup(props, PW_KEY_ACCESS);
+	const char *socket = spa_dict_lookup(props, "pipewire.sec.socket");
+	struct graph_client *client;
+
+	if (access == NULL || strcmp(access, GRAPH_ACCESS) != 0) {
+		/* Whoever is on the ordinary socket must be one that sees nothing; portals are held by WirePlumber. */
+		if (socket != NULL && strcmp(socket, MANAGER_SOCKET) != 0 &&
+		    (access == NULL || strcmp(access, "unrestricted") == 0))
+			graph->hooks->end(
+				graph->userdata,
+				"PipeWire does not keep its clients from capturing: it has not read "
+				"pipewire.conf.d/60-callgate.conf, or another file overrides it. Restart PipeWire: "
+				"systemctl --user restart pipewire");
+		return;
+	}
+	if (graph->n_clients >= GRAPH_OBJECTS)
+		return;
+	client = calloc(1, sizeof(*client));
+	if (client == NULL)
+		return;
+	client->graph = graph;
+	client->id = id;
+	client->serial = number(props, PW_KEY_OBJECT_SERIAL);
+	client->pid = (pid_t)number(props, PW_KEY_SEC_PID);
+	client->pidfd = -1;
+	client->proxy = pw_registry_bind(graph->registry, id, PW_TYPE_INTERFACE_Client,
+					 PW_VERSION_CLIENT, 0);
+	if (client->proxy == NULL) {
+		free(client);
+		return;
+	}
+	LIST_INSERT_HEAD(&graph->clients, client, all);
+	graph->n_clients++;
+	pw_client_add_listener((struct pw_client *)client->proxy, &client->listener, &client_events,
+			       client);
+}
+
+static void remove_client(struct graph *graph, struct graph_client *client)
+{
+	graph->hooks->gone(graph->userdata, client);
+	LIST_REMOVE(client, all);
+	graph->n_clients--;
+	spa_hook_remove(&client->listener);
+	pw_proxy_destroy(client->proxy);
+	if (client->pidfd >= 0)
+		close(client->pidfd);
+	free(client);
+}
+
+/* ---- nodes and links ------------------------------------------------------------------------------- */
+
+static uint32_t kinds_of(const char *class)
+{
+	return (strstr(class, "Audio") != NULL ? GRAPH_MICROPHONE : 0) |
+	       (strstr(class, "Video") != NULL ? GRAPH_CAMERA : 0);
+}
+
+static void add_node(struct graph *graph, uint32_t id, const struct spa_dict *props)
+{
+	const char *class = spa_dict_lookup(props, PW_KEY_MEDIA_CLASS);
+	struct graph_client *client;
+	struct graph_node *node;
+
+	if (class == NULL || kinds_of(class) == 0 || strncmp(class, "Stream/Output/", 14) == 0 ||
+	    graph->n_nodes >= GRAPH_OBJECTS)
+		return;
+	node = calloc(1, sizeof(*node));
+	if (node == NULL)
+		return;
+	node->id = id;
+	node->serial = number(props, PW_KEY_OBJECT_SERIAL);
+	node->client = (uint32_t)number(props, PW_KEY_CLIENT_ID);
+	node->stream = strncmp(class, "Stream/", 7) == 0;
+	if (node->stream || strstr(class, "Source") != NULL || strstr(class, "Duplex") != NULL)
+		node->kinds = kinds_of(class);
+	LIST_INSERT_HEAD(&graph->nodes, node, all);
+	graph->n_nodes++;
+	if (node->stream) {
+		client = find_client(graph, node->client);
+		if (client != NULL)
+			graph->hooks->stream(graph->userdata, client);
+		return;
+	}
+	LIST_FOREACH(client, &graph->clients, all)
+	graph_show(graph, client, client->kinds);
+}
+
+static void remove_node(struct graph *graph, struct graph_node *node)
+{
+	struct graph_client *client = node->stream ? find_client(graph, node->client) : NULL;
+
+	LIST_REMOVE(node, all);
+	graph->n_nodes--;
+	free(node);
+	if (client != NULL)
+		graph->hooks->stream(graph->userdata, client);
+}
+
+static void check_link(struct graph *graph, uint32_t id, uint32_t output, uint32_t input)
+{
+	struct graph_node *from = find_node(graph, output);
+	struct graph_node *to = find_node(graph, input);
+
+	if (from == NULL || from->stream ||
+	    (to != NULL && to->stream && to->allowed && from->kinds != 0))
+		return;
+	pw_registry_destroy(graph->registry, id);
+	if (to != NULL && to->allowed_until != 0 && clock_now() < to->allowed_until + LATE_NS)
+		return;
+	graph->hooks->link(graph->userdata, to != NULL ? find_client(graph, to->client) : NULL,
+			   from->kinds);
+}
+
+/* At the start a link may be told of before its ends are. */
+static void add_link(struct graph *graph, uint32_t id, const struct spa_dict *props)
+{
+	struct graph_link *link = calloc(1, sizeof(*link));
+
+	if (link == NULL)
+		return;
+	link->id = id;
+	link->output = (uint32_t)number(props, PW_KEY_LINK_OUTPUT_NODE);
+	link->input = (uint32_t)number(props, PW_KEY_LINK_INPUT_NODE);
+	LIST_INSERT_HEAD(&graph->early, link, all);
+}
+
+static void check_links(struct graph *graph)
+{
+	struct graph_link *link;
+
+	while ((link = LIST_FIRST(&graph->early)) != NULL) {
+		LIST_REMOVE(link, all);
+		check_link(graph, link->id, link->output, link->input);
+		free(link);
+	}
+}
+
+static void on_global(void *userdata, uint32_t id, uint32_t permissions, const char *type,
+		      uint32_t version, const struct spa_dict *props)
+{
+	struct graph *graph = userdata;
+
+	if (props == NULL)
+		return;
+	if (strcmp(type, PW_TYPE_INTERFACE_Client) == 0)
+		add_client(graph, id, props);
+	else if (strcmp(type, PW_TYPE_INTERFACE_Node) == 0)
+		add_node(graph, id, props);
+	else if (strcmp(type, PW_TYPE_INTERFACE_Link) == 0)
+		add_link(graph, id, props);
+	if (graph->ready)
+		check_links(graph);
+}
+
+static void on_global_remove(void *userdata, uint32_t id)
+{
+	struct graph *graph = userdata;
+	struct graph_client *client = find_client(graph, id);
+	struct graph_node *node = find_node(graph, id);
+
+	if (node != NULL)
+		remove_node(graph, node);
+	if (client != NULL)
+		remove_client(graph, client);
+}
+
+static const struct pw_registry_events registry_events = {
+	PW_VERSION_REGISTRY_EVENTS,
+	.global = on_global,
+	.global_remove = on_global_remove,
+};
+
+/* ---- the connection ---------------------------------------------------------------------------------- */
+
+static void on_core_info(void *userdata, const struct pw_core_info *info)
+{
+	struct graph *graph = userdata;
+
+	graph->server = (pid_t)number(info->props, PW_KEY_APP_PROCESS_ID);
+}
+
+static void on_core_done(void *userdata, uint32_t id, int seq)
+{
+	struct graph *graph = userdata;
+
+	if (id != PW_ID_CORE || seq != graph->sync || graph->ready)
+		return;
+	graph->ready = true;
+	graph->hooks->ready(graph->userdata, graph->server);
+	check_links(graph);
+}
+
+static void on_core_error(void *userdata, uint32_t id, int seq, int res, const char *message)
+{
+	struct graph *graph = userdata;
+
+	/* An object that went meanwhile is nothing to speak of. */
+	if (id == PW_ID_CORE && res == -EPIPE)
+		graph->hooks->end(graph->userdata, "PipeWire closed the connection");
+}
+
+static const struct pw_core_events core_events = {
+	PW_VERSION_CORE_EVENTS,
+	.info = on_core_info,
+	.done = on_core_done,
+	.error = on_core_error,
+};
+
+int graph_init(struct graph *graph, struct pw_loop *loop, const struct graph_hooks *hooks,
+	       void *userdata)
+{
+	const struct spa_dict_item items[] = { { PW_KEY_METADATA_NAME, "callgate" } };
+	const struct spa_dict props = SPA_DICT_INIT_ARRAY(items);
+
+	*graph = (struct graph){ .hooks = hooks, .userdata = userdata };
+	LIST_INIT(&graph->clients);
+	LIST_INIT(&graph->nodes);
+	LIST_INIT(&graph->early);
+	graph->context = pw_context_new(loop, NULL, 0);
+	if (graph->context == NULL)
+		return -errno;
+	/* No other: by the ordinary socket this program would be a client like all others. */
+	graph->core =
+		pw_context_connect(graph->context,
+				   pw_properties_new(PW_KEY_REMOTE_NAME, MANAGER_SOCKET, NULL), 0);
+	if (graph->core == NULL)
+		return -errno;
+	pw_core_add_listener(graph->core, &graph->core_listener, &core_events, graph);
+	graph->registry = pw_core_get_registry(graph->core, PW_VERSION_REGISTRY, 0);
+	graph->metadata = pw_core_create_object(graph->core, "metadata", PW_TYPE_INTERFACE_Metadata,
+						PW_VERSION_METADATA, &props, 0);
+	if (graph->registry == NULL || graph->metadata == NULL)
+		return -errno;
+	pw_registry_add_listener(graph->registry, &graph->registry_listener, &registry_events,
+				 graph);
+	graph->sync = pw_core_sync(graph->core, PW_ID_CORE, 0);
+	return 0;
+}
+
+void graph_deinit(struct graph *graph)
+{
+	while (!LIST_EMPTY(&graph->nodes)) {
+		struct graph_node *node = LIST_FIRST(&graph->nodes);
+
+		LIST_REMOVE(node, all);
+		free(node);
+	}
+	while (!LIST_EMPTY(&graph->early)) {
+		struct graph_link *link = LIST_FIRST(&graph->early);
+
+		LIST_REMOVE(link, all);
+		free(link);
+	}
+	while (!LIST_EMPTY(&graph->clients))
+		remove_client(graph, LIST_FIRST(&graph->clients));
+	if (graph->metadata != NULL)
+		pw_proxy_destroy(graph->metadata);
+	if (graph->registry != NULL)
+		pw_proxy_destroy((struct pw_proxy *)graph->registry);
+	if (graph->core != NULL)
+		pw_core_disconnect(graph->core);
+	if (graph->context != NULL)
+		pw_context_destroy(graph->context);
+}

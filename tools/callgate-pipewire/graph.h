@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What PipeWire shows: clients, what captures, what is linked. */
+#ifndef CALLGATE_GRAPH_H
+#define CALLGATE_GRAPH_H
+
+#include <pipewire/pipewire.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#define GRAPH_MICROPHONE 1u
+#define GRAPH_CAMERA	 2u
+#define GRAPH_OBJECTS	 4096 /* at most, of each sort */
+#define GRAPH_ACCESS	 "callgate"
+#define GRAPH_TEXT	 256
+
+struct graph;
+
+/**
+ * struct graph_client - one connection to PipeWire, by the ordinary socket
+ * @id: @serial: PipeWire's; the id is used again, the serial is not
+ * @pid: at the other end of the socket, by the kernel's word
+ * @pulse: it says that it is one of pipewire-pulse's, for the process @claimed
+ * @pidfd: @process: that it is of; -1 while that is not known
+ * @watched: the daemon's number for it; 0: it was not told
+ * @kinds: what it may capture now
+ * @used: kinds that the daemon was told it is linked for
+ */
+struct graph_client {
+	LIST_ENTRY(graph_client) all;
+	struct graph *graph;
+	uint32_t id;
+	uint64_t serial;
+	pid_t pid;
+	bool known;
+	bool pulse;
+	pid_t claimed;
+	char name[GRAPH_TEXT];
+	int pidfd;
+	pid_t process;
+	uint32_t watched;
+	uint32_t kinds;
+	uint32_t used;
+	struct pw_proxy *proxy;
+	struct spa_hook listener;
+};
+
+/**
+ * struct graph_node - a stream that captures, or what there is to be captured
+ * @stream: it is a stream; otherwise a source
+ * @kinds: of a stream: what it would take from a source; of a source: what it gives; 0 for a sink
+ * @allowed: WirePlumber was told that the stream may be linked
+ * @allowed_until: when that ended last, ns on CLOCK_MONOTONIC
+ */
+struct graph_node {
+	LIST_ENTRY(graph_node) all;
+	uint32_t id;
+	uint64_t serial;
+	uint32_t client;
+	uint32_t kinds;
+	bool stream;
+	bool allowed;
+	uint64_t allowed_until;
+};
+
+struct graph_link {
+	LIST_ENTRY(graph_link) all;
+	uint32_t id, output, input;
+};
+
+/**
+ * struct graph_hooks - news upward
+ * @ready: what there was at the start is known; @pid: of the server
+ * @client: it is known now who this client is, or what it says of itself changed
+ * @gone: a client is going; its streams have gone
+ * @stream: a client's capture streams are others now
+ * @link: a link was made with a source, or from what a sink plays, that was not allowed; it has been destroyed
+ * @end: the connection ended, or cannot be used: why
+ */
+struct graph_hooks {
+	void (*ready)(void *userdata, pid_t pid);
+	void (*client)(void *userdata, struct graph_client *client);
+	void (*gone)(void *userdata, struct graph_client *client);
+	void (*stream)(void *userdata, struct graph_client *client);
+	void (*link)(void *userdata, struct graph_client *client, uint32_t kinds);
+	void (*end)(void *userdata, const char *why);
+};
+
+struct graph {
+	const struct graph_hooks *hooks;
+	void *userdata;
+	struct pw_context *context;
+	struct pw_core *core;
+	struct pw_registry *registry;
+	struct pw_proxy *metadata;
+	struct spa_hook core_listener, registry_listener;
+	int sync;
+	bool ready;
+	pid_t server;
+	unsigned int n_clients, n_nodes;
+	LIST_HEAD(, graph_client) clients;
+	LIST_HEAD(, graph_node) nodes;
+	LIST_HEAD(, graph_link) early; /* seen, not looked at yet */
+};
+
+/* -errno: there is no PipeWire to speak with. */
+int graph_init(struct graph *graph, struct pw_loop *loop, const struct graph_hooks *hooks,
+	       void *userdata);
+void graph_deinit(struct graph *graph);
+
+/* Kinds for which a client has streams. */
+uint32_t graph_wanted(const struct graph *graph, const struct graph_client *client);
+/* Shows the client the sources of these kinds, hides all others. */
+void graph_show(struct graph *graph, struct graph_client *client, uint32_t kinds);
+/* Has the client's streams of these kinds linked, and no others. */
+void graph_allow(struct graph *graph, struct graph_client *client, uint32_t kinds);
+
+#endif
