@@ -41,6 +41,11 @@ static void on_owner_gone(void *userdata)
 	call_end(userdata, SESSION_END_OWNER_GONE);
 }
 
+int call_watch_owner(struct call *call)
+{
+	return watch_begin(call->calls->watches, &call->watch, call->owner, on_owner_gone, call);
+}
+
 /* Still the image that was shown in the prompt? */
 static bool same_subject(struct call *call)
 {
@@ -234,12 +239,24 @@ static int adopt_owner(struct call *call, const struct call_request *request,
 	call->owner = strdup(request->owner);
 	if (call->owner == NULL)
 		return -ENOMEM;
-	return watch_begin(call->calls->watches, &call->watch, request->owner, on_owner_gone, call);
+	return call_watch_owner(call);
+}
+
+int call_listen(struct call *call)
+{
+	sd_event *event = call->calls->event;
+	int r;
+
+	r = sd_event_add_io(event, &call->pidfd_source, call->pidfd, EPOLLIN, on_subject_exit,
+			    call);
+	if (r >= 0)
+		r = sd_event_add_time(event, &call->timer, CLOCK_BOOTTIME, 0, TIMER_ACCURACY_US,
+				      on_timer, call);
+	return r < 0 ? r : sd_event_source_set_enabled(call->timer, SD_EVENT_OFF);
 }
 
 static int fill(struct call *call, const struct call_request *request, struct refusal *refusal)
 {
-	sd_event *event = call->calls->event;
 	int r;
 
 	r = adopt_owner(call, request, refusal);
@@ -250,13 +267,7 @@ static int fill(struct call *call, const struct call_request *request, struct re
 	r = call_peer_prepare(call, request->init, request->init_len, call_clock(), refusal);
 	if (r != 0)
 		return r;
-	r = sd_event_add_io(event, &call->pidfd_source, call->pidfd, EPOLLIN, on_subject_exit,
-			    call);
-	if (r >= 0)
-		r = sd_event_add_time(event, &call->timer, CLOCK_BOOTTIME, 0, TIMER_ACCURACY_US,
-				      on_timer, call);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(call->timer, SD_EVENT_OFF);
+	r = call_listen(call);
 	if (r < 0)
 		return r;
 	r = ask_approval(call);

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "channel-carry.h"
 #include "util/macro.h"
 
 /* Why the call is blocked: what it can mean, and what to do. Names were checked, and are at most 63 and 128 bytes. */
@@ -170,6 +171,13 @@ int call_peer_begin(struct call *call, uint64_t now)
 	if (r < 0)
 		return r;
 	return channel_new_initiator(&call->channel, &params, now);
+}
+
+int call_peer_unpack(struct call *call, struct reader *r, uint64_t now)
+{
+	const struct channel_params params = { .peer_allowed = on_peer_key, .data = call };
+
+	return channel_unpack(&call->channel, &params, r, now);
 }
 
 static int pin(struct call *call, enum identity_auth auth)

@@ -18,6 +18,12 @@ int call_peer_prepare(struct call *call, const void *init, size_t len, uint64_t 
 		      struct refusal *ret_refusal);
 /* The user said yes: the channel's one run begins. */
 int call_peer_begin(struct call *call, uint64_t now);
+/* The channel of a session that calls_pack() wrote. 0; -EBADMSG; another negative errno. */
+int call_peer_unpack(struct call *call, struct reader *r, uint64_t now);
+/* Event sources: the subject's end, and the timer. */
+int call_listen(struct call *call);
+/* As watch_begin(). */
+int call_watch_owner(struct call *call);
 /* The channel is confirmed: looks the key up, asks to compare unless it is verified. */
 void call_peer_confirmed(struct call *call);
 

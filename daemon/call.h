@@ -18,6 +18,7 @@
 #include "scope.h"
 #include "session.h"
 #include "user.h"
+#include "util/bytes.h"
 #include "watch.h"
 
 #define CALL_PATH_PREFIX "/org/callgate1/session/"
@@ -167,6 +168,28 @@ int call_media_keys(struct call *call, uint8_t ret_records[CALL_KEY_RECORDS * CA
 void call_end(struct call *call, enum session_end reason);
 /* A capture by the call's subject is held: answers it when that is decided. */
 void call_hold(struct call *call, uint64_t request, uint32_t kinds);
+
+/* call-carry.c */
+
+/* What one session takes at most. */
+#define CALL_CARRY_MAX 8192
+
+/**
+ * calls_pack() - move the sessions that are confirmed and about which nobody is being asked into bytes, and end the others
+ * @w: memory for secrets; with CALL_CARRY_MAX for each session there is room
+ *
+ * Nothing can be sent for a session that was packed, and nobody is told of its end.
+ * Return: how many.
+ */
+unsigned int calls_pack(struct calls *calls, struct writer *w);
+/**
+ * calls_unpack() - the reverse, in another process of the daemon
+ * @n: as calls_pack() returned
+ *
+ * A session whose owner is not there any more is dropped; one whose subject is not, ended.
+ * Return: 0; a negative errno: they are not what calls_pack() writes, and none is left.
+ */
+int calls_unpack(struct calls *calls, struct reader *r, unsigned int n);
 
 /* Whatever changed a fact calls it: looks at the session again, and ends it where it has to end. */
 void call_touch(struct call *call);

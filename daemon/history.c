@@ -49,22 +49,6 @@ struct history_user {
 	int error;
 };
 
-/**
- * struct history_call - a session that has not ended
- * @running: captures of the session itself, by kind; @since: when the first of them began; @ns: what is over
- * @record: which programs captured meanwhile; NULL while none has, which is most of the time
- */
-struct history_call {
-	LIST_ENTRY(history_call) all;
-	uint64_t id;
-	uid_t uid;
-	uint64_t began;
-	unsigned int running[2];
-	uint64_t since[2], ns[2];
-	enum channel_level level;
-	struct record *record;
-};
-
 static const uint8_t kind_of[2] = { RECORD_MICROPHONE, RECORD_CAMERA };
 
 uint32_t history_today(void)

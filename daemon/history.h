@@ -17,7 +17,23 @@
 #include "user.h"
 
 struct history_user;
-struct history_call;
+struct record;
+
+/**
+ * struct history_call - a session that has not ended
+ * @running: captures of the session itself, by kind; @since: when the first of them began; @ns: what is over
+ * @record: which programs captured meanwhile; NULL while none has, which is most of the time
+ */
+struct history_call {
+	LIST_ENTRY(history_call) all;
+	uint64_t id;
+	uid_t uid;
+	uint64_t began;
+	unsigned int running[2];
+	uint64_t since[2], ns[2];
+	enum channel_level level;
+	struct record *record;
+};
 
 /**
  * struct history
@@ -50,6 +66,10 @@ void history_session_changed(const struct call *call);
 void history_session_removed(struct history *history, struct call *call);
 void history_stream_started(struct history *history, const struct capture *stream);
 void history_stream_stopped(struct history *history, const struct capture *stream);
+/* history-carry.c: what was counted of a session, for the next process; unpacking fills what history_session_added() made. */
+void history_pack(const struct call *call, struct writer *w);
+/* false: not what history_pack() writes. */
+bool history_unpack(struct call *call, struct reader *r);
 /* No stream is known any more. */
 void history_streams_lost(struct history *history);
 void history_denied(struct history *history, const struct capture *attempt);

@@ -166,6 +166,21 @@ int scope_take(struct scopes *scopes, uid_t uid, struct scope **ret_scope)
 	return 0;
 }
 
+int scope_take_again(struct scopes *scopes, uint64_t id, uid_t uid, struct scope **ret_scope)
+{
+	for (int i = 0; i < BOUND_SCOPES; i++) {
+		struct scope *scope = &scopes->scope[i];
+
+		if (scope->id != id || scope->taken)
+			continue;
+		scope->taken = true;
+		scope->uid = uid;
+		*ret_scope = scope;
+		return 0;
+	}
+	return -ENOENT;
+}
+
 int scope_enter(struct scope *scope, int pidfd)
 {
 	char text[16];

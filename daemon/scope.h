@@ -20,6 +20,8 @@ struct scopes *scopes_free(struct scopes *scopes);
 
 /* An empty scope. -ENOSPC: all are in use, or hold processes of earlier sessions. -EDQUOT: too many of them are the user's. */
 int scope_take(struct scopes *scopes, uid_t uid, struct scope **ret_scope);
+/* The scope of that id, for a session that had it in an earlier life of the daemon. -ENOENT: none, or it is taken. */
+int scope_take_again(struct scopes *scopes, uint64_t id, uid_t uid, struct scope **ret_scope);
 /* Moves the process behind the pidfd in. -ESRCH: it ended. */
 int scope_enter(struct scope *scope, int pidfd);
 /* Takes NULL. The processes stay where they are; the scope is used again when they are gone. Returns NULL. */

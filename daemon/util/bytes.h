@@ -178,3 +178,31 @@ static inline void writer_be64(struct writer *w, uint64_t v)
 	if (p)
 		put_be64(p, v);
 }
+
+/* A text of at most 65535 bytes, as its length and its bytes. */
+static inline void writer_text(struct writer *w, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len > UINT16_MAX) {
+		w->bad = true;
+		return;
+	}
+	writer_be16(w, (uint16_t)len);
+	writer_copy(w, text, len);
+}
+
+/* Into @size bytes; without room for it, or with a zero inside, the reader is bad and the text empty. */
+static inline void reader_text(struct reader *r, char *ret, size_t size)
+{
+	size_t len = reader_be16(r);
+	const uint8_t *p = reader_take(r, len);
+
+	ret[0] = '\0';
+	if (!p || len >= size || memchr(p, '\0', len)) {
+		r->bad = true;
+		return;
+	}
+	memcpy(ret, p, len);
+	ret[len] = '\0';
+}
