@@ -166,7 +166,7 @@ static void take_grant(struct gate *gate, struct nlattr **attrs, void *ret)
 }
 
 int gate_revoke_unknown(struct gate *gate,
-			bool (*known)(void *userdata, const struct gate_held *held))
+			bool (*known)(void *userdata, const struct gate_held *held), void *userdata)
 {
 	struct grants grants = { .held = NULL };
 	int r, failed = 0;
@@ -179,7 +179,7 @@ int gate_revoke_unknown(struct gate *gate,
 					 take_grant, &grants),
 			    false);
 	for (size_t i = 0; i < grants.n; i++) {
-		if (known(gate->userdata, &grants.held[i]))
+		if (known(userdata, &grants.held[i]))
 			continue;
 		failed = gate_revoke_grant(gate, grants.held[i].id);
 		if (failed < 0)

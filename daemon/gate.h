@@ -91,7 +91,8 @@ int gate_grant(struct gate *gate, const struct gate_grant *grant, uint64_t *ret_
 int gate_revoke(struct gate *gate, uint64_t session);
 /* Ends the grants that @known does not know. 0, or why one may be left, until its deadline. */
 int gate_revoke_unknown(struct gate *gate,
-			bool (*known)(void *userdata, const struct gate_held *held));
+			bool (*known)(void *userdata, const struct gate_held *held),
+			void *userdata);
 int gate_revoke_grant(struct gate *gate, uint64_t id);
 int gate_verdict(struct gate *gate, uint64_t request, bool allow);
 

@@ -15,7 +15,10 @@
 #include <time.h>
 
 #include "bus.h"
+#include "manager-restart.h"
 #include "mode.h"
+#include "restart.h"
+#include "store.h"
 #include "util/macro.h"
 #include "util/text.h"
 
@@ -32,6 +35,8 @@ struct manager {
 	sd_event *event;
 	struct scopes *scopes;
 	struct vault *vault;
+	struct store store;
+	int kept_fd; /* the gate's socket that the store has; -1 */
 	struct told told[BOUND_TOLD];
 	unsigned int next_told;
 	bool started;
@@ -172,10 +177,26 @@ static void apply_mode(struct service *service)
 			"'callgatectl enforce' shows them and ends that.\n");
 }
 
+/* So that the kernel obeys the next process, too, and this one can be started again in the middle of a call. */
+static void keep_gate(struct manager *manager)
+{
+	int fd = gate_fd(manager->service.gate);
+
+	if (fd == manager->kept_fd)
+		return;
+	if (manager->kept_fd >= 0)
+		store_remove(STORE_GATE);
+	if (fd >= 0)
+		store_put(STORE_GATE, fd);
+	manager->kept_fd = fd;
+}
+
 static void on_gate_changed(void *userdata)
 {
 	struct manager *manager = userdata;
 	struct service *service = &manager->service;
+
+	keep_gate(manager);
 
 	if (gate_mode(service->gate) == GATE_ABSENT) {
 		history_streams_lost(&service->history);
@@ -354,6 +375,22 @@ static gid_t find_group(const char *name)
 	return group != NULL ? group->gr_gid : (gid_t)-1;
 }
 
+/* The socket of the process before this one, where the service manager kept it. */
+static void adopt_gate(struct manager *manager)
+{
+	int fd = store_take(&manager->store, STORE_GATE);
+
+	if (fd < 0)
+		return;
+	manager->kept_fd = fd;
+	if (gate_adopt(manager->service.gate, fd) >= 0)
+		return;
+	/* The module was loaded anew, say. While anybody has the old socket open a new one may not be obeyed. */
+	manager->kept_fd = -1;
+	store_remove(STORE_GATE);
+	store_settle();
+}
+
 int manager_new(struct manager **ret_manager, sd_event *event, const struct policy *policy,
 		struct scopes *scopes, struct vault *vault)
 {
@@ -384,11 +421,14 @@ int manager_new(struct manager **ret_manager, sd_event *event, const struct poli
 	LIST_INIT(&service->sounds);
 	watchdog_init(&service->watchdog, event);
 	captures_init(&service->captures);
+	manager->kept_fd = -1;
+	store_init(&manager->store);
 	r = gate_new(&service->gate, event, &gate_hooks, manager);
 	if (r < 0) {
 		manager_free(manager);
 		return r;
 	}
+	adopt_gate(manager);
 	gate_look(service->gate);
 	if (!manager_has_gate(manager))
 		fprintf(stderr, SD_WARNING
@@ -491,15 +531,24 @@ int manager_start(struct manager *manager, const char *state_dir)
 	manager->started = true;
 	service->permissive = mode_load(service->users.dir_fd);
 	apply_mode(service);
-	return take_name(service);
+	r = take_name(service);
+	if (r < 0)
+		return r;
+	/* Not before the name is there: the sessions' owners take nothing from anybody else. */
+	manager_take_over(service, &manager->store);
+	return 0;
 }
 
 void manager_stop(struct manager *manager)
 {
+	struct service *service = &manager->service;
+
 	if (!manager->started)
 		return;
-	calls_end_all(&manager->service.calls, SESSION_END_SHUTDOWN);
-	sd_bus_flush(manager->service.bus);
+	if (service->calls.n_open > 0 && restart_is_asked(service->bus))
+		manager_hand_over(service);
+	calls_end_all(&service->calls, SESSION_END_SHUTDOWN);
+	sd_bus_flush(service->bus);
 }
 
 struct manager *manager_free(struct manager *manager)
@@ -524,6 +573,7 @@ struct manager *manager_free(struct manager *manager)
 		watches_deinit(&service->watches);
 	}
 	gate_free(service->gate);
+	store_deinit(&manager->store);
 	captures_clear(&service->captures);
 	users_deinit(&service->users);
 	sd_bus_flush_close_unref(service->bus);

@@ -25,7 +25,7 @@ bool manager_has_gate(const struct manager *manager);
 int manager_start(struct manager *manager, const char *state_dir);
 /* Tells the service manager that all of this is done. */
 void manager_ready(const struct manager *manager);
-/* Ends every session politely, revokes, and sends what there is to send. */
+/* Ends every session politely, revokes, and sends what there is to send; or hands them over to the next process. */
 void manager_stop(struct manager *manager);
 /* Returns NULL. */
 struct manager *manager_free(struct manager *manager);

@@ -26,6 +26,7 @@ struct line {
 };
 
 struct gate {
+	sd_event *event;
 	const struct gate_hooks *hooks;
 	void *userdata;
 	int fd;
@@ -149,24 +150,33 @@ static int ask(struct gate *gate, char answer[LINE_MAX_LEN], const char *questio
 int gate_new(struct gate **ret_gate, sd_event *event, const struct gate_hooks *hooks,
 	     void *userdata)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct gate *gate = calloc(1, sizeof(*gate));
-	const char *path = getenv("CALLGATE_FAKE_GATE");
 
+	gate->event = event;
 	gate->hooks = hooks;
 	gate->userdata = userdata;
 	gate->fd = -1;
 	STAILQ_INIT(&gate->lines);
 	*ret_gate = gate;
-	if (path == NULL)
-		return 0;
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	gate->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (connect(gate->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	sd_event_add_io(event, &gate->io, gate->fd, EPOLLIN, on_readable, gate);
-	sd_event_add_defer(event, &gate->later, on_later, gate);
-	return sd_event_source_set_enabled(gate->later, SD_EVENT_OFF);
+	return 0;
+}
+
+static void attach(struct gate *gate, int fd)
+{
+	gate->fd = fd;
+	sd_event_add_io(gate->event, &gate->io, fd, EPOLLIN, on_readable, gate);
+	sd_event_add_defer(gate->event, &gate->later, on_later, gate);
+	sd_event_source_set_enabled(gate->later, SD_EVENT_OFF);
+}
+
+static void detach(struct gate *gate)
+{
+	gate->io = sd_event_source_disable_unref(gate->io);
+	gate->later = sd_event_source_disable_unref(gate->later);
+	if (gate->fd >= 0)
+		close(gate->fd);
+	gate->fd = -1;
+	gate->mode = GATE_ABSENT;
 }
 
 struct gate *gate_free(struct gate *gate)
@@ -179,28 +189,61 @@ struct gate *gate_free(struct gate *gate)
 		STAILQ_REMOVE_HEAD(&gate->lines, queue);
 		free(line);
 	}
-	sd_event_source_disable_unref(gate->io);
-	sd_event_source_disable_unref(gate->later);
-	if (gate->fd >= 0)
-		close(gate->fd);
+	detach(gate);
 	free(gate);
 	return NULL;
 }
 
-void gate_look(struct gate *gate)
+/* @word: what the test answers with its mode: as long as it obeys. */
+static int begin(struct gate *gate, const char *word)
 {
 	char answer[LINE_MAX_LEN];
 
-	if (gate->fd < 0 || gate->mode != GATE_ABSENT)
-		return;
 	gate->mode = GATE_PRESENT;
-	if (ask(gate, answer, "bind") < 0) {
-		gate->mode = GATE_ABSENT;
-		return;
+	if (ask(gate, answer, word) < 0) {
+		detach(gate);
+		return -EPERM;
 	}
 	if (strcmp(answer, "ok permissive") == 0)
 		gate->mode = GATE_PERMISSIVE;
 	gate->hooks->changed(gate->userdata);
+	return 0;
+}
+
+void gate_look(struct gate *gate)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char *path = getenv("CALLGATE_FAKE_GATE");
+	int fd;
+
+	if (gate->mode != GATE_ABSENT || path == NULL)
+		return;
+	if (gate->fd < 0) {
+		snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+		fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+			close(fd);
+			return;
+		}
+		attach(gate, fd);
+	}
+	begin(gate, "bind");
+}
+
+int gate_adopt(struct gate *gate, int fd)
+{
+	int r = 1;
+
+	attach(gate, fd);
+	/* Answers to the process before this one. */
+	while (r > 0)
+		r = receive(gate, MSG_DONTWAIT, NULL);
+	return begin(gate, "adopt");
+}
+
+int gate_fd(const struct gate *gate)
+{
+	return gate->fd;
 }
 
 enum gate_mode gate_mode(const struct gate *gate)
@@ -280,4 +323,29 @@ int gate_verdict(struct gate *gate, uint64_t request, bool allow)
 
 	snprintf(question, sizeof(question), "verdict %" PRIu64 " %d", request, allow);
 	return ask(gate, answer, question);
+}
+
+/* The answer: for each grant ID SESSION PID COOKIE CGROUP UID KINDS. */
+int gate_revoke_unknown(struct gate *gate,
+			bool (*known)(void *userdata, const struct gate_held *held), void *userdata)
+{
+	char question[64], answer[LINE_MAX_LEN], *word, *rest;
+	int r = ask(gate, answer, "grants");
+
+	if (r < 0)
+		return r;
+	for (word = strtok_r(answer + 2, ",", &rest); word != NULL;
+	     word = strtok_r(NULL, ",", &rest)) {
+		struct gate_held held = { 0 };
+		char ignored[LINE_MAX_LEN];
+
+		if (sscanf(word, " %" SCNu64 " %" SCNu64 " %d %" SCNu64 " %" SCNu64 " %u %" SCNu32,
+			   &held.id, &held.session, &held.pid, &held.cookie, &held.cgroup,
+			   &held.uid, &held.kinds) < 7 ||
+		    known(userdata, &held))
+			continue;
+		snprintf(question, sizeof(question), "revoke-grant %" PRIu64, held.id);
+		ask(gate, ignored, question);
+	}
+	return 0;
 }

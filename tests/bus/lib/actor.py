@@ -18,8 +18,9 @@ import dbus.mainloop.glib
 from gi.repository import GLib
 
 NAME = "org.callgate1"
-# What a test answers itself, as an agent or as polkit.
-SERVED = (NAME + ".Agent", "org.freedesktop.PolicyKit1.Authority")
+# What a test answers itself, as an agent, as polkit or as systemd.
+SERVED = (NAME + ".Agent", "org.freedesktop.PolicyKit1.Authority", "org.freedesktop.systemd1.Manager",
+          "org.freedesktop.DBus.Properties")
 asked = {}
 children = {}
 
@@ -74,6 +75,8 @@ def made(value):
             return dbus.types.UnixFd(file)
     if isinstance(value, dict) and "bytes" in value:
         return dbus.ByteArray(bytes.fromhex(value["bytes"]))
+    if isinstance(value, dict) and "job" in value:
+        return dbus.Struct((dbus.UInt32(value["job"]), dbus.ObjectPath("/job")), signature="uo", variant_level=1)
     if isinstance(value, dict) and "options" in value:
         return dbus.Dictionary({k: made(v) for k, v in value["options"].items()}, signature="sv")
     return value

@@ -193,8 +193,11 @@ class Gate:
 
     def _answer(self, words):
         now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        if words[0] == "bind":
+        if words[0] in ("bind", "adopt"):
             return "ok " + self.mode
+        if words[0] == "grants":
+            return "ok " + ",".join(f"{session} {session} {0 if g['cgroup'] else g['pid']} {g['cookie']} {g['cgroup']} "
+                                    f"{g['uid']} {g['kinds']}" for session, g in self.grants.items())
         if words[0] == "mode":
             self.mode = words[1]
             return "ok"
@@ -212,7 +215,7 @@ class Gate:
                 return "error 3"
             if deadline <= now or deadline > now + 10_000_000_000:
                 return "error 34"
-            terms = dict(pid=pid, cgroup=cgroup, uid=uid, kinds=kinds, deadline=deadline)
+            terms = dict(pid=pid, cookie=cookie, cgroup=cgroup, uid=uid, kinds=kinds, deadline=deadline)
             first = self.grants.get(session)
             if first and (first["cgroup"], not cgroup and first["pid"]) != (cgroup, not cgroup and pid):
                 self.further[pid] = dict(terms, session=session)
@@ -221,13 +224,15 @@ class Gate:
                 self.log.append((now, "grant", session, kinds, deadline))
             return f"ok {pid}"
         if words[0] == "revoke-grant":
-            self.further.pop(int(words[1]), None)
+            if not self.further.pop(int(words[1]), None):
+                self.grants.pop(int(words[1]), None)
+            self.log.append((now, words[0], int(words[1]), 0, 0))
             return "ok"
         if words[0] == "revoke":
             self.grants.pop(int(words[1]), None)
             for pid in [pid for pid, terms in self.further.items() if terms["session"] == int(words[1])]:
                 self.further.pop(pid)
-            self.log.append((now, "revoke", int(words[1]), 0, 0))
+            self.log.append((now, words[0], int(words[1]), 0, 0))
             return "ok"
         if words[0] == "verdict":
             self.verdicts[int(words[1])] = words[2] == "1"
@@ -257,8 +262,20 @@ class Gate:
             self.client.close()
 
 
+# Puts descriptors where sd_listen_fds(3) looks for them.
+HAND_IN = """
+import fcntl, os, sys
+high = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 100) for fd in sys.argv[1].split(",")]
+for at, fd in enumerate(high):
+    os.dup2(fd, 3 + at)
+os.closerange(3 + len(high), 256)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
 class Daemon:
-    def __init__(self, place, bus, name, gate=None, config="", user="nobody", binary=DAEMON):
+    def __init__(self, place, bus, name, gate=None, config="", user="nobody", binary=DAEMON, **more):
         self.place, self.bus, self.gate, self.user, self.binary = place, bus, gate, user, binary
         self.state = f"{place.path}/{name}.state"
         self.config = f"{place.path}/{name}.callgate.conf"
@@ -271,11 +288,13 @@ class Daemon:
             file.write(f"[agent]\ngroup = {AGENT_GROUP}\n" + config)
         self.process = None
         things.append(self)
-        self.start()
+        self.start(**more)
 
-    def start(self, cwd=None, group=None, **more):
+    def start(self, cwd=None, group=None, fds=None, **more):
+        """@fds: by name, as the service manager hands in what it stored."""
         environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=self.bus.address,
-                           ASAN_OPTIONS="detect_leaks=0:abort_on_error=0:exitcode=99", NOTIFY_SOCKET="", **more)
+                           ASAN_OPTIONS="detect_leaks=0:abort_on_error=0:exitcode=99", NOTIFY_SOCKET="")
+        environment.update(more)
         environment.pop("CALLGATE_FAKE_GATE", None)
         if self.gate:
             environment["CALLGATE_FAKE_GATE"] = self.gate.path
@@ -284,8 +303,12 @@ class Daemon:
             command += ["--scopes", self.scopes]
         if group:
             command = ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', group, *command]
+        given = list((fds or {}).values())
+        if given:
+            environment.update(LISTEN_FDS=str(len(given)), LISTEN_FDNAMES=":".join(fds))
+            command = [sys.executable, "-c", HAND_IN, ",".join(map(str, given)), *command]
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(command, env=environment, stderr=log, stdout=log, cwd=cwd)
+            self.process = subprocess.Popen(command, env=environment, stderr=log, stdout=log, cwd=cwd, pass_fds=given)
         wait_for(lambda: self.process.poll() is not None or self.has_name())
 
     def has_name(self):
@@ -519,11 +542,11 @@ class Relay(threading.Thread):
 class Side:
     """One machine: a bus, a daemon, a user with an agent and an app."""
 
-    def __init__(self, place, name, uid, gate=True, config="", binary=DAEMON):
+    def __init__(self, place, name, uid, gate=True, config="", binary=DAEMON, **more):
         self.place, self.uid = place, uid
         self.bus = Bus(place, name)
         self.gate = Gate(place, name) if gate else None
-        self.daemon = Daemon(place, self.bus, name, self.gate, config, binary=binary)
+        self.daemon = Daemon(place, self.bus, name, self.gate, config, binary=binary, **more)
         self.agent = Actor(self.bus, uid, [AGENT_GROUP])
         self.agent.become_agent()
         self.app = Actor(self.bus, uid)
