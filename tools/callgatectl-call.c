@@ -35,6 +35,8 @@
 #define DRAIN_USEC     1000000ull
 #define LINGER_USEC    300000ull
 #define GIVE_UP_USEC   6000000ull
+/* A daemon that is restarted takes the call up again, or else what may be captured has ended by then. */
+#define RETURN_USEC    10000000ull
 
 #define BLOB_INIT 1
 
@@ -334,20 +336,61 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return 0;
 }
 
-static void on_owner(void *userdata)
+static void lost(struct call *call)
 {
-	struct call *call = userdata;
-
-	/* Whether or not another one comes: the session was the old one's. */
+	call->away = sd_event_source_disable_unref(call->away);
 	call->gone = true;
 	if (!is_complete(call))
 		call_over(call, CTL_ABSENT, "callgated is gone, and the call with it");
 	call_step(call);
 }
 
+static int on_not_back(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	lost(userdata);
+	return 0;
+}
+
+/* What the new daemon knows of the session. */
+static int on_back(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct call *call = userdata;
+
+	/* This one went as well; what is to be done then is under way. */
+	if (!call->client.owner || call->gone)
+		return 0;
+	if (sd_bus_message_is_method_error(m, NULL)) {
+		lost(call);
+		return 0;
+	}
+	call_say(call, "back", "callgated is back, and the call goes on");
+	return on_properties(m, call, error);
+}
+
+static void on_owner(void *userdata)
+{
+	struct call *call = userdata;
+
+	if (call->gone)
+		return;
+	if (!call->path || call->over)
+		return lost(call);
+	if (!call->client.owner) {
+		call_say(call, "away", "callgated is gone; the call ends unless it is back soon");
+		if (set_timer(call, &call->away, RETURN_USEC, on_not_back) < 0)
+			lost(call);
+		return;
+	}
+	call->away = sd_event_source_disable_unref(call->away);
+	if (sd_bus_call_method_async(call->client.bus, NULL, CLIENT_NAME, call->path,
+				     "org.freedesktop.DBus.Properties", "GetAll", on_back, call,
+				     "s", CLIENT_SESSION) < 0)
+		lost(call);
+}
+
 static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	on_owner(userdata);
+	lost(userdata);
 	return 0;
 }
 
@@ -731,6 +774,7 @@ static int finish(struct call *call)
 	sd_event_source_disable_unref(call->ended);
 	sd_event_source_disable_unref(call->stopping);
 	sd_event_source_disable_unref(call->finishing);
+	sd_event_source_disable_unref(call->away);
 	carriage_free(call->carriage);
 	media_free(call->media);
 	client_dict_clear(&call->facts);

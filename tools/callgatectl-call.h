@@ -22,6 +22,7 @@
  * @delivering: blobs given to the daemon that it has not answered for
  * @over: the call is being wound up; @exit is decided
  * @gone: the session is closed, or never was
+ * @away: runs while there is no daemon
  * @lingering: everything is done; the last blobs get a moment
  * @stop_signal: what the command was sent last, 0 for nothing
  * @output_done: all that the command wrote is queued, and its end
@@ -35,7 +36,7 @@ struct call {
 	int exit;
 
 	sd_event *event;
-	sd_event_source *in, *out, *error, *ended, *stopping, *finishing;
+	sd_event_source *in, *out, *error, *ended, *stopping, *finishing, *away;
 	struct client client;
 	struct carriage *carriage;
 	struct command command;
