@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The daemon sleeps while there is no session: it is not scheduled once. With a call, it is."""
+"""The daemon starts with little work and sleeps while there is no session: it is not scheduled once. With a call, it is."""
 import os
 import sys
 import time
@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "li
 from rig import *  # noqa: E402,F403
 
 IDLE_S = 10
+START_MS = 100
 
 if os.geteuid() != 0:
     plan_skip("needs root, to act as several users")
@@ -19,7 +20,22 @@ def wakeups(side):
         return sum(int(line.split()[1]) for line in file if "ctxt_switches" in line)
 
 
+def start_cost(daemon):
+    """Milliseconds that the processor was at it since the program began, with its name on the bus."""
+    with open(f"/proc/{daemon.process.pid}/schedstat") as file:
+        return int(file.read().split()[0]) / 1e6
+
+
 place = Place()
+# As it is installed: no sanitizer, the real gate's code, and nothing in the state directory.
+plain = Daemon(place, Bus(place, "plain"), "plain", binary=os.path.join(ROOT, os.environ.get("BUILD", "build"), "callgated"))
+cost = start_cost(plain)
+ok(0 < cost <= START_MS, f"it starts within {START_MS} ms of processor time: {cost:.1f} ms", cost)
+plain.end()
+plain.start()
+cost = start_cost(plain)
+ok(0 < cost <= START_MS, f"also with a state directory: {cost:.1f} ms", cost)
+plain.stop()
 alice = Side(place, "alice", ALICE)
 bob = Side(place, "bob", BOB, gate=False)
 
