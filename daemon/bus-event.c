@@ -118,6 +118,48 @@ void bus_send_session_changed(struct service *service, struct call *call)
 		     fill_changed);
 }
 
+struct programs_data {
+	const struct usage *usage;
+	const struct channel_programs *peer;
+	uint64_t now;
+};
+
+static int fill_programs(sd_bus_message *m, const void *userdata)
+{
+	const struct programs_data *data = userdata;
+	char name[RECORD_PROGRAM_MAX + 1];
+	int r = sd_bus_message_open_container(m, 'a', "(suu)");
+
+	for (unsigned int i = 0; i < data->usage->n && r >= 0; i++) {
+		const struct usage_program *program = &data->usage->programs[i];
+
+		text_show(name, sizeof(name), program->name);
+		r = sd_bus_message_append(m, "(suu)", name,
+					  usage_seconds(&program->spans[0], data->now),
+					  usage_seconds(&program->spans[1], data->now));
+	}
+	if (r >= 0)
+		r = sd_bus_message_close_container(m);
+	if (r >= 0)
+		r = sd_bus_message_append(m, "b", (int)(data->peer != NULL));
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'a', "(suu)");
+	for (unsigned int i = 0; data->peer != NULL && i < data->peer->n && r >= 0; i++)
+		r = sd_bus_message_append(m, "(suu)", data->peer->list[i].name,
+					  data->peer->list[i].seconds[0],
+					  data->peer->list[i].seconds[1]);
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+void bus_send_programs(struct service *service, struct call *call,
+		       const struct channel_programs *peer)
+{
+	const struct programs_data data = { call->usage, peer, call_clock() };
+
+	send_all(service, call->uid, call->owner, call->path, BUS_SESSION, "Programs",
+		 fill_programs, &data);
+}
+
 struct blob_data {
 	const void *bytes;
 	size_t len;

@@ -51,7 +51,8 @@ int bus_read_options(sd_bus_message *m, const struct dict_flag *flags, size_t n,
 static int add_session(struct service *service, sd_bus_message *m, struct call_request *request,
 		       sd_bus_error *error)
 {
-	const struct dict_flag flags[] = { { "scope", &request->scope } };
+	const struct dict_flag flags[] = { { "scope", &request->scope },
+					   { "tell-programs", &request->tells } };
 	struct process_facts facts;
 	struct bus_caller caller;
 	struct refusal refusal;

@@ -34,6 +34,7 @@ void bus_session_view(struct call *call, struct bus_session_view *ret_view)
 		DICT_TEXT("Level", channel_level_name(call_level(call))),
 		DICT_U32("PeerCaptured", call_peer_captured(call)),
 		DICT_FLAG("PeerGate", call_peer_gate(call)),
+		DICT_FLAG("TellsPrograms", call->tells),
 		DICT_U64("Opened", call->opened),
 		DICT_TEXT("EndReason", session_end_name(call->facts.end)),
 		DICT_TEXT("EndMessage", call_end_message(call)),
@@ -153,6 +154,7 @@ static const sd_bus_vtable session_vtable[] = {
 	PROPERTY("Level", "s"),
 	PROPERTY("PeerCaptured", "u"),
 	PROPERTY("PeerGate", "b"),
+	CONST_PROPERTY("TellsPrograms", "b"),
 	CONST_PROPERTY("Opened", "t"),
 	PROPERTY("EndReason", "s"),
 	PROPERTY("EndMessage", "s"),
@@ -163,6 +165,8 @@ static const sd_bus_vtable session_vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("End", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_end,
 				SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_SIGNAL_WITH_ARGS("Blob", SD_BUS_ARGS("ay", blob), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("Programs", SD_BUS_ARGS("a(suu)", own, "b", told, "a(suu)", peer),
+				0),
 	SD_BUS_VTABLE_END,
 };
 

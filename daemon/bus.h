@@ -79,6 +79,7 @@ struct service {
 	struct users users;
 	struct calls calls;
 	struct captures captures;
+	struct usages usages;
 	struct history history;
 	struct gate *gate;
 	struct bus_sender senders[BUS_SENDERS];
@@ -133,6 +134,9 @@ void bus_mode_deinit(struct service *service);
 void bus_send_session_added(struct service *service, struct call *call);
 void bus_send_session_removed(struct service *service, struct call *call);
 void bus_send_session_changed(struct service *service, struct call *call);
+/* What captured while it lasted; peer: what the other end told of itself, or NULL. */
+void bus_send_programs(struct service *service, struct call *call,
+		       const struct channel_programs *peer);
 void bus_send_blob(struct service *service, struct call *call, const void *blob, size_t len);
 void bus_send_stream_started(struct service *service, const struct capture *stream);
 void bus_send_stream_stopped(struct service *service, const struct capture *stream);
@@ -169,7 +173,7 @@ struct confirm *confirm_free(struct confirm *confirm);
 
 /* ---- the objects */
 
-#define BUS_SESSION_ENTRIES 17
+#define BUS_SESSION_ENTRIES 18
 struct bus_session_view {
 	char subject[PROCESS_EXE_MAX + 64];
 	struct dict_entry entries[BUS_SESSION_ENTRIES];

@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include "channel-carry.h"
-#include "history.h"
 #include "util/macro.h"
 
 /* ---- writing ------------------------------------------------------------------------------------- */
@@ -59,9 +58,10 @@ static bool pack(struct call *call, struct writer *w)
 	writer_u8(&mine, call->claimed);
 	writer_u8(&mine, (uint8_t)call->auth);
 	writer_be64(&mine, call->opened);
+	writer_u8(&mine, call->tells);
 	put_subject(&mine, call);
 	put_facts(&mine, &call->facts);
-	history_pack(call, &mine);
+	usage_pack(call->usage, call_clock(), &mine);
 	/* Last, because it takes the channel's keys away. */
 	if (mine.bad || !channel_pack(call->channel, &mine))
 		return false;
@@ -138,6 +138,7 @@ static int take(struct call *call, struct reader *r, uint64_t now, uint64_t *ret
 	call->claimed = take_flag(r);
 	call->auth = reader_u8(r);
 	call->opened = reader_be64(r);
+	call->tells = take_flag(r);
 	take_subject(r, call, ret_scope);
 	take_facts(r, &call->facts, now);
 	if (r->bad || call->id == 0 || call->auth >= IDENTITY_AUTH_COUNT ||
@@ -194,9 +195,9 @@ static int revive(struct call *call, struct reader *r, uint64_t scope, uint64_t 
 	struct reader again;
 	int err;
 
-	/* The history has its own part once the session is added: until then it is only passed over. */
+	/* It is counted once the session is added: until then this part is only passed over. */
 	again = counted;
-	if (!history_unpack(call, r))
+	if (!usage_unpack(NULL, now, r))
 		return -EBADMSG;
 	err = call_peer_unpack(call, r, now);
 	if (err < 0)
@@ -211,7 +212,7 @@ static int revive(struct call *call, struct reader *r, uint64_t scope, uint64_t 
 			return err;
 	}
 	calls->hooks->added(calls->userdata, call);
-	history_unpack(call, &again);
+	usage_unpack(call->usage, now, &again);
 	if (end != SESSION_OPEN)
 		call_end(call, end);
 	call_touch(call);

@@ -114,6 +114,7 @@ static int ask_approval(struct call *call)
 		DICT_FLAG("AppProven", call->app_proven),
 		DICT_TEXT("Subject", subject),
 		DICT_FLAG("Traced", call->subject.traced),
+		DICT_FLAG("TellsPrograms", call->tells),
 		DICT_U32("Kinds", call->facts.asked),
 		DICT_U32("Timeout", call->calls->policy->prompt_ns / SESSION_NS_PER_S),
 	};
@@ -306,6 +307,7 @@ int calls_add(struct calls *calls, const struct call_request *request, struct ca
 	call->incoming = call->claimed = request->init != NULL;
 	snprintf(call->contact, sizeof(call->contact), "%s", request->contact);
 	call->facts.asked = request->kinds;
+	call->tells = request->tells;
 	call->opened = (uint64_t)time(NULL);
 	call_enter(call);
 	r = fill(call, request, ret_refusal);

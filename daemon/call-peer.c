@@ -267,3 +267,14 @@ void call_peer_confirmed(struct call *call)
 	if (r < 0)
 		call_end(call, r == -ENOENT ? SESSION_END_AGENT_GONE : SESSION_END_INTERNAL);
 }
+
+void call_peer_tell(struct call *call, uint64_t now)
+{
+	struct channel_programs programs;
+
+	if (!call->tells || call->usage == NULL)
+		return;
+	usage_list(call->usage, now, &programs);
+	/* An end of an older version does not take it, and then nothing is told. */
+	channel_tell_programs(call->channel, &programs, now);
+}

@@ -26,5 +26,7 @@ int call_listen(struct call *call);
 int call_watch_owner(struct call *call);
 /* The channel is confirmed: looks the key up, asks to compare unless it is verified. */
 void call_peer_confirmed(struct call *call);
+/* Tells the other end which programs capture here, if the user wants that. */
+void call_peer_tell(struct call *call, uint64_t now);
 
 #endif

@@ -489,6 +489,7 @@ static void claim(struct call *call, uint64_t now)
 	if (call->facts.verification == SESSION_VERIFIED)
 		sas = CHANNEL_SAS_MATCHES;
 	channel_set_local(call->channel, call->granted & own, captured, sas, call->facts.gate, now);
+	call_peer_tell(call, now);
 }
 
 void call_touch(struct call *call)

@@ -17,6 +17,7 @@
 #include "refusal.h"
 #include "scope.h"
 #include "session.h"
+#include "usage.h"
 #include "user.h"
 #include "util/bytes.h"
 #include "watch.h"
@@ -40,6 +41,7 @@
  * @peer_captured: @peer_gate: what the peer last said
  * @granted: @granted_until: what the gate was told
  * @held: captures that wait for the session to become live
+ * @tells: the user wants the other end to hear which programs capture here; @usage: which do, NULL without memory
  * @mismatch: the peer's key is not the pinned one
  */
 struct call {
@@ -78,7 +80,8 @@ struct call {
 	enum channel_level shown_level;
 	bool shown_gate;
 	char message[768];
-	struct history_call *history; /* history.c's; NULL: nothing is kept of it */
+	bool tells;
+	struct usage *usage;
 };
 
 /**
@@ -127,6 +130,7 @@ struct calls {
 /**
  * struct call_request - what a caller asked for; checked by calls_add()
  * @pidfd: of the subject; stays the caller's
+ * @tells: the other end is told which programs capture
  * @owner_facts: the process behind the connection
  * @init: first blob of a call that came in, or NULL
  */
@@ -137,7 +141,7 @@ struct call_request {
 	const char *contact;
 	uint32_t kinds;
 	int pidfd;
-	bool scope;
+	bool scope, tells;
 	const void *init;
 	size_t init_len;
 };

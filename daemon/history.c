@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Turns sessions and denied attempts into records: follows each session and the captures that run while it lasts, in memory
- * and with exact times, and at its end keeps programs, kinds and seconds. Owns the users' journals. Must not decide what
- * may be captured. Called by manager.c with all news, by bus-history.c for the journals.
+ * Turns sessions, at their end, and denied attempts into records. Owns the users' journals. Must not decide what may be
+ * captured, nor know of captures but what usage.c sums up. Called by manager.c with all news, by bus-history.c for the journals.
  *
  * A record that cannot be written waits in memory, a few for each user, as do those of a user who has set no journal key yet.
  * Denied attempts are counted; the first of a program is written at once, then each time that the count has doubled, and
@@ -49,18 +48,9 @@ struct history_user {
 	int error;
 };
 
-static const uint8_t kind_of[2] = { RECORD_MICROPHONE, RECORD_CAMERA };
-
 uint32_t history_today(void)
 {
 	return journal_day((uint64_t)time(NULL));
-}
-
-static uint32_t to_seconds(uint64_t ns)
-{
-	uint64_t seconds = (ns + SESSION_NS_PER_S - 1) / SESSION_NS_PER_S;
-
-	return seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
 }
 
 /* ---- users --------------------------------------------------------------------------------------- */
@@ -96,13 +86,6 @@ static bool make_room(struct history *history)
 		}
 	}
 	return false;
-}
-
-static void free_call(struct history_call *mine)
-{
-	LIST_REMOVE(mine, all);
-	free(mine->record);
-	free(mine);
 }
 
 static struct history_user *get_user(struct history *history, uid_t uid)
@@ -283,16 +266,13 @@ static int on_midnight(sd_event_source *source, uint64_t usec, void *userdata)
 }
 
 int history_init(struct history *history, sd_event *event, const struct policy *policy,
-		 struct users *users, const struct captures *captures,
-		 void (*tell)(void *userdata, uid_t uid, const char *message), void *userdata)
+		 struct users *users, void (*tell)(void *userdata, uid_t uid, const char *message),
+		 void *userdata)
 {
-	*history = (struct history){ .policy = policy,
-				     .users = users,
-				     .captures = captures,
-				     .tell = tell,
-				     .userdata = userdata };
+	*history = (struct history){
+		.policy = policy, .users = users, .tell = tell, .userdata = userdata
+	};
 	LIST_INIT(&history->all);
-	LIST_INIT(&history->calls);
 	users_each(users, expire_one, history);
 	return sd_event_add_time(event, &history->midnight, CLOCK_REALTIME,
 				 (history_today() + 1ull) * DAY_SECONDS * 1000000, 1000000,
@@ -301,11 +281,8 @@ int history_init(struct history *history, sd_event *event, const struct policy *
 
 void history_deinit(struct history *history)
 {
-	struct history_call *call;
 	struct history_user *user;
 
-	while ((call = LIST_FIRST(&history->calls)) != NULL)
-		free_call(call);
 	while ((user = LIST_FIRST(&history->all)) != NULL) {
 		if (!is_idle(user))
 			flush(history, user, true);
@@ -357,97 +334,33 @@ int history_check(struct history *history, uid_t uid, struct refusal *ret_refusa
 
 /* ---- sessions ------------------------------------------------------------------------------------ */
 
-static struct history_call *find(const struct history *history, uint64_t id)
-{
-	struct history_call *call;
-
-	LIST_FOREACH(call, &history->calls, all)
-	if (call->id == id)
-		return call;
-	return NULL;
-}
-
-void history_session_added(struct history *history, struct call *call)
-{
-	struct history_call *mine;
-
-	if (history->policy->history_days == 0)
-		return;
-	mine = calloc(1, sizeof(*mine));
-	if (mine == NULL)
-		return;
-	mine->id = call->id;
-	mine->uid = call->uid;
-	mine->began = call_clock();
-	LIST_INSERT_HEAD(&history->calls, mine, all);
-	call->history = mine;
-}
-
 void history_session_changed(const struct call *call)
 {
-	struct history_call *mine = call->history;
-
 	/* The level of a channel that has ended is none. */
-	if (mine != NULL && call_state(call) == SESSION_LIVE)
-		mine->level = call_level(call);
+	if (call->usage != NULL && call_state(call) == SESSION_LIVE)
+		call->usage->level = call_level(call);
 }
 
-/* One capture, as far as it lies within the session. */
-static void count_use(struct history_call *mine, const struct capture *stream, uint64_t now)
+void history_session_removed(struct history *history, const struct call *call)
 {
-	uint64_t from = stream->since > mine->began ? stream->since : mine->began;
-
-	if (now <= from)
-		return;
-	if (mine->record == NULL)
-		mine->record = calloc(1, sizeof(*mine->record));
-	for (unsigned int i = 0; i < 2 && mine->record != NULL; i++)
-		if (stream->kinds & kind_of[i])
-			record_add_use(mine->record, stream->who.exe, kind_of[i],
-				       to_seconds(now - from));
-}
-
-static void stop_running(struct history_call *mine, unsigned int i, uint64_t now)
-{
-	if (mine->running[i] == 0 || --mine->running[i] != 0)
-		return;
-	if (now > mine->since[i])
-		mine->ns[i] += now - mine->since[i];
-}
-
-void history_session_removed(struct history *history, struct call *call)
-{
-	struct history_user *user = get_user(history, call->uid);
-	struct history_call *mine = call->history;
 	uint32_t unit = history->policy->history_unit;
-	uint64_t now = call_clock(), wall = (uint64_t)time(NULL);
+	struct history_user *user = get_user(history, call->uid);
 	struct waiting waiting = { .has_peer = false };
 	struct record *record = &waiting.record;
-	const struct capture *stream;
+	uint64_t wall = (uint64_t)time(NULL);
 	const uint8_t *peer;
 
-	if (mine == NULL)
+	if (user == NULL || call->usage == NULL)
 		return;
-	LIST_FOREACH(stream, &history->captures->streams, all)
-	if (stream->who.uid == call->uid)
-		count_use(mine, stream, now);
-	if (mine->record != NULL)
-		*record = *mine->record;
+	usage_record(call->usage, call_clock(), record);
 	record->type = RECORD_SESSION;
 	record->unit = unit;
 	record->start = record_coarsen(call->opened, unit);
 	record->end = record_coarsen(wall > call->opened ? wall : call->opened, unit);
 	record->incoming = call->incoming;
-	for (unsigned int i = 0; i < 2; i++) {
-		if (mine->running[i])
-			mine->running[i] = 1;
-		stop_running(mine, i, now);
-		record->seconds[i] = to_seconds(mine->ns[i]);
-		if (record->seconds[i])
-			record->kinds |= kind_of[i];
-	}
 	text_show(record->app, sizeof(record->app), call->app);
-	snprintf(record->level, sizeof(record->level), "%s", channel_level_name(mine->level));
+	snprintf(record->level, sizeof(record->level), "%s",
+		 channel_level_name(call->usage->level));
 	snprintf(record->auth, sizeof(record->auth), "%s", identity_auth_name(call->auth));
 	snprintf(record->end_reason, sizeof(record->end_reason), "%s",
 		 session_end_name(call->facts.end));
@@ -455,56 +368,10 @@ void history_session_removed(struct history *history, struct call *call)
 	waiting.has_peer = peer != NULL;
 	if (peer != NULL)
 		memcpy(waiting.peer_key, peer, sizeof(waiting.peer_key));
-	call->history = NULL;
-	free_call(mine);
-	if (user != NULL)
-		add(history, user, &waiting);
+	add(history, user, &waiting);
 }
 
-/* ---- captures ------------------------------------------------------------------------------------ */
-
-void history_stream_started(struct history *history, const struct capture *stream)
-{
-	struct history_call *mine = find(history, stream->session);
-
-	if (mine == NULL)
-		return;
-	for (unsigned int i = 0; i < 2; i++)
-		if ((stream->kinds & kind_of[i]) && mine->running[i]++ == 0)
-			mine->since[i] = stream->since;
-}
-
-static void stopped(struct history *history, const struct capture *stream, uint64_t now)
-{
-	struct history_call *mine;
-
-	LIST_FOREACH(mine, &history->calls, all)
-	{
-		if (mine->uid != stream->who.uid)
-			continue;
-		count_use(mine, stream, now);
-		for (unsigned int i = 0; i < 2; i++)
-			if (mine->id == stream->session && (stream->kinds & kind_of[i]))
-				stop_running(mine, i, now);
-	}
-}
-
-void history_stream_stopped(struct history *history, const struct capture *stream)
-{
-	stopped(history, stream, call_clock());
-}
-
-void history_streams_lost(struct history *history)
-{
-	uint64_t now = call_clock();
-	const struct capture *stream;
-
-	/* The gate speaks before the state is there. */
-	if (history->captures == NULL)
-		return;
-	LIST_FOREACH(stream, &history->captures->streams, all)
-	stopped(history, stream, now);
-}
+/* ---- denied attempts ------------------------------------------------------------------------------ */
 
 void history_denied(struct history *history, const struct capture *attempt)
 {

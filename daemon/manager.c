@@ -48,16 +48,38 @@ static void on_added(void *userdata, struct call *call)
 {
 	struct service *service = userdata;
 
-	history_session_added(&service->history, call);
+	call->usage = usage_new(&service->usages, call->id, call->uid, call_clock());
 	watchdog_hold(&service->watchdog);
 	bus_send_session_added(service, call);
+}
+
+/* At the end, for the user: what captured while it lasted, here and, by its own word, at the other end. */
+static void tell_programs(struct service *service, struct call *call)
+{
+	const struct dict_entry details[] = {
+		DICT_OBJECT("Session", call->path),
+		DICT_TEXT("Contact", call->contact),
+	};
+	struct channel_programs programs, *peer = NULL;
+	char message[4096];
+
+	if (call->usage == NULL || (!call->facts.confirmed && call->usage->n == 0))
+		return;
+	if (call->channel != NULL && channel_peer_programs(call->channel, &programs))
+		peer = &programs;
+	bus_send_programs(service, call, peer);
+	usage_text(call->usage, call_clock(), call->contact, peer, message, sizeof(message));
+	approval_notify(&service->approvals, call->uid, "programs", message, details,
+			ARRAY_SIZE(details));
 }
 
 static void on_removed(void *userdata, struct call *call)
 {
 	struct service *service = userdata;
 
+	tell_programs(service, call);
 	history_session_removed(&service->history, call);
+	call->usage = usage_free(call->usage);
 	watchdog_release(&service->watchdog);
 	bus_sound_refresh(service);
 	bus_send_session_removed(service, call);
@@ -199,7 +221,7 @@ static void on_gate_changed(void *userdata)
 	keep_gate(manager);
 
 	if (gate_mode(service->gate) == GATE_ABSENT) {
-		history_streams_lost(&service->history);
+		usages_lost(&service->usages, call_clock());
 		captures_clear(&service->captures);
 	}
 	if (!manager->started)
@@ -213,7 +235,7 @@ static void on_forget(void *userdata)
 {
 	struct manager *manager = userdata;
 
-	history_streams_lost(&manager->service.history);
+	usages_lost(&manager->service.usages, call_clock());
 	captures_clear(&manager->service.captures);
 }
 
@@ -303,7 +325,7 @@ static void on_stream_started(void *userdata, const struct capture *stream)
 
 	if (captures_add_stream(&service->captures, stream) < 0)
 		return;
-	history_stream_started(&service->history, stream);
+	usages_started(&service->usages, stream);
 	bus_send_stream_started(service, stream);
 	bus_sound_started(service, stream);
 	refresh_session_of(service, stream->session);
@@ -319,7 +341,7 @@ static void on_stream_stopped(void *userdata, uint64_t id)
 	if (stream == NULL)
 		return;
 	session = stream->session;
-	history_stream_stopped(&service->history, stream);
+	usages_stopped(&service->usages, stream, call_clock());
 	bus_send_stream_stopped(service, stream);
 	captures_remove_stream(&service->captures, id);
 	refresh_session_of(service, session);
@@ -423,6 +445,7 @@ int manager_new(struct manager **ret_manager, sd_event *event, const struct poli
 	captures_init(&service->captures);
 	manager->kept_fd = -1;
 	store_init(&manager->store);
+	usages_init(&service->usages, &service->captures);
 	r = gate_new(&service->gate, event, &gate_hooks, manager);
 	if (r < 0) {
 		manager_free(manager);
@@ -520,7 +543,7 @@ int manager_start(struct manager *manager, const char *state_dir)
 	if (r < 0)
 		return r;
 	r = history_init(&service->history, manager->event, &service->policy, &service->users,
-			 &service->captures, on_history, service);
+			 on_history, service);
 	if (r < 0)
 		return r;
 	calls->policy = &service->policy;
@@ -567,6 +590,7 @@ struct manager *manager_free(struct manager *manager)
 		while (!LIST_EMPTY(&service->carries))
 			carry_free(LIST_FIRST(&service->carries));
 		calls_deinit(&service->calls);
+		usages_deinit(&service->usages);
 		history_deinit(&service->history);
 		listeners_deinit(&service->listeners);
 		approvals_deinit(&service->approvals);

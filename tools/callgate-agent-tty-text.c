@@ -52,6 +52,10 @@ char *text_of_approve(const struct client_dict *details)
 			       &text,
 			       "              (a debugger is attached to it and sees what it captures)");
 	good = good && prompt_field(&text, "With", plain_kinds(client_number(details, "Kinds")));
+	if (client_number(details, "TellsPrograms"))
+		good = good &&
+		       prompt_field(&text, "Tells them",
+				    "which programs have camera or microphone here, how long");
 	if (good)
 		return text;
 	free(text);

@@ -330,6 +330,8 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	if (sd_bus_message_is_signal(m, CLIENT_SESSION, "Blob") &&
 	    sd_bus_message_read_array(m, 'y', &blob, &len) >= 0)
 		carriage_send_blob(call->carriage, blob, len);
+	else if (sd_bus_message_is_signal(m, CLIENT_SESSION, "Programs"))
+		call_say_programs(call, m);
 	else if (sd_bus_message_is_signal(m, "org.freedesktop.DBus.Properties",
 					  "PropertiesChanged"))
 		on_properties(m, call, error);
@@ -443,8 +445,9 @@ static void ask_session(struct call *call)
 	if (r >= 0)
 		r = sd_bus_message_append(m, "suha{sv}",
 					  call->incoming ? call->claimed : request->arguments[0],
-					  request->kinds, call->command.pidfd, 1, "scope", "b",
-					  true);
+					  request->kinds, call->command.pidfd,
+					  request->tell_programs ? 2 : 1, "scope", "b", true,
+					  "tell-programs", "b", true);
 	if (r >= 0)
 		r = sd_bus_call_async(call->client.bus, NULL, m, on_session, call, ASKING_USEC);
 	sd_bus_message_unref(m);

@@ -69,6 +69,10 @@ void call_drain(struct call *call);
 /* Do whatever has become possible. Call it after every change. */
 void call_step(struct call *call);
 
+/* callgatectl-call-programs.c */
+/* The session's signal Programs. */
+void call_say_programs(struct call *call, sd_bus_message *m);
+
 /* callgatectl-call-pump.c */
 int pump_start(struct call *call);
 /* Watch exactly those pipes that can move now. */

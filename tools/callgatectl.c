@@ -48,6 +48,10 @@ struct verb {
 	"      --direction caller|answerer     whose media it is; may be left out where one key fits\n" \
 	"      --kind microphone|camera|both   what it is; the same\n"
 
+#define TELL_HELP                                                                                   \
+	"      --tell-programs  tell the other side which programs here had camera or microphone\n" \
+	"                    meanwhile, and how long\n"
+
 static const struct verb verbs[] = {
 	{ "status", "", "what captures now, for whom, since when", 0, 0, TAKES_JSON, verb_status,
 	  "Shows whether the kernel's gate is present, what you blocked, what captures now, and your calls.\n" },
@@ -127,7 +131,8 @@ static const struct verb verbs[] = {
 	  "      --microphone  CMD uses the microphone\n"
 	  "      --via ADDRESS the relay: tcp:HOST:PORT or unix:PATH\n"
 	  "      --as NAME     what the other side is told that you are called\n"
-	  "      --receive     also give CMD what the other side sends, at its standard input\n\n"
+	  "      --receive     also give CMD what the other side sends, at its standard input\n" TELL_HELP
+	  "\n"
 	  "The first call, step by step:\n"
 	  "  1. Both: keep your agent open on a text console of its own; it asks you everything. In a terminal\n"
 	  "     window it may only where callgate.conf says so:\n"
@@ -150,7 +155,7 @@ static const struct verb verbs[] = {
 	  "      --microphone  the call is about the microphone\n"
 	  "      --via ADDRESS the relay: tcp:HOST:PORT or unix:PATH\n"
 	  "      --as NAME     what the other side is told that you are called\n"
-	  "      --send        also send what CMD writes; CMD may then capture\n"
+	  "      --send        also send what CMD writes; CMD may then capture\n" TELL_HELP
 	  "Example: callgatectl answer --microphone --via tcp:relay.example:4000 -- ffplay -\n" },
 	{ "seal", "--key FILE | --key-fd N [OPTION...]", "seal media from a pipe to a pipe", 0, 0,
 	  TAKES_KEY, verb_seal,
@@ -289,6 +294,7 @@ enum {
 	OPT_AS,
 	OPT_SEND,
 	OPT_RECEIVE,
+	OPT_TELL_PROGRAMS,
 	OPT_TTY,
 	OPT_KEY,
 	OPT_KEY_FD,
@@ -314,6 +320,7 @@ static const struct option options[] = {
 	{ "as", required_argument, NULL, OPT_AS },
 	{ "send", no_argument, NULL, OPT_SEND },
 	{ "receive", no_argument, NULL, OPT_RECEIVE },
+	{ "tell-programs", no_argument, NULL, OPT_TELL_PROGRAMS },
 	{ "tty", required_argument, NULL, OPT_TTY },
 	{ "key", required_argument, NULL, OPT_KEY },
 	{ "key-fd", required_argument, NULL, OPT_KEY_FD },
@@ -346,6 +353,7 @@ static unsigned option_flag(int option)
 		return TAKES_KINDS;
 	case OPT_VIA:
 	case OPT_AS:
+	case OPT_TELL_PROGRAMS:
 		return TAKES_CALL;
 	case OPT_SEND:
 		return TAKES_SEND;
@@ -443,6 +451,9 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 			break;
 		case OPT_RECEIVE:
 			request.receive = true;
+			break;
+		case OPT_TELL_PROGRAMS:
+			request.tell_programs = true;
 			break;
 		case OPT_TTY:
 			request.tty = optarg;

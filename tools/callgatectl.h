@@ -24,7 +24,7 @@ enum ctl_exit {
  * @command: what stands after "--"; NULL where there is none
  */
 struct ctl_request {
-	bool json, all, yes, send, receive, stream, replace, csv, passphrase;
+	bool json, all, yes, send, receive, stream, replace, csv, passphrase, tell_programs;
 	unsigned kinds;
 	const char *via, *as, *tty;
 	const char *before, *peer, *anchor, *passphrase_fd;

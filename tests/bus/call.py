@@ -162,6 +162,8 @@ removed = watcher.wait_signal("SessionRemoved")
 ok(removed["arguments"][1]["EndReason"] == "peer-closed" and alice.gate.allowed() == 0 and
    removed["at"] - at < 1e9, "Bob hangs up: Alice's capture ends at once, with a reason", removed)
 ok(alice.agent.wait("Notify")["arguments"][0] == "ended", "Alice's agent is told")
+notice = alice.agent.wait("Notify")
+ok(notice["arguments"][0] == "programs" and "with bob" in notice["arguments"][1], "and which programs captured meanwhile", notice)
 ok(bob.app.wait_signal("SessionRemoved")["arguments"][1]["EndReason"] == "ended", "Bob's own end has another reason")
 relay.stop()
 

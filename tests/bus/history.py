@@ -115,6 +115,61 @@ text = json.dumps(seen)
 ok("Test camera" not in text and str(alice.subject) not in text.replace(str(one["start"]), ""),
    "no device and no process number", text)
 
+# ---- which programs had camera or microphone: told at the end, to both sides
+def programs(side, path):
+    """The signal to the owner, and the sentence to the agent."""
+    signal = side.app.wait_signal("Programs", path=path)
+    notice = side.agent.take(lambda e: e["event"] == "Notify" and e["arguments"][0] == "programs" and
+                             e["arguments"][2]["Session"] == path)
+    return signal and signal["arguments"], notice and notice["arguments"][1]
+
+
+def telling(a_tells, b_tells):
+    """A call in which two programs of Alice's capture, one outside of it; what each side is told at its end."""
+    options = {"tell-programs": True}
+    path = alice.app.create("bob", 3, alice.subject, **(options if a_tells else {}))
+    question = alice.agent.wait("Approve")
+    ok(question["arguments"][1]["TellsPrograms"] == a_tells, f"the question says whether the other side is told: {a_tells}")
+    alice.agent.reply(question, "bu", True, 3)
+    init = alice.app.wait_signal("Blob", path=path)["arguments"][0]
+    other = bob.app.accept(init, "alice", 3, bob.subject, **(options if b_tells else {}))
+    bob.agent.reply(bob.agent.wait("Approve"), "bu", True, 3)
+    relay = Relay(alice.app, path, bob.app, other)
+    wait_for(lambda: alice.gate.allowed() == 3)
+    session = next(iter(alice.gate.grants))
+    alice.gate.event("stream 19 " + alice.gate.capture(alice.subject, 7, 2, session))
+    alice.gate.event("stream 20 " + alice.gate.capture(alice.loner, 7, 1))
+    wait_for(lambda: (bob.properties(other) or {}).get("PeerCaptured") == 2)
+    # One program is one heartbeat. Three of each side: one before the second capture, one that is late, one that has both.
+    seen = len(relay.seen)
+    wait_for(lambda: len(relay.seen) >= seen + 6)
+    alice.app.call(path, SESSION, "End")
+    result = programs(alice, path), programs(bob, other)
+    alice.gate.event("stop 19 0")
+    alice.gate.event("stop 20 0")
+    wait_for(lambda: not alice.app.manager("ListStreams"))
+    wait_for(lambda: bob.properties(other) is None)
+    relay.stop()
+    return result
+
+
+SLEEP = os.path.realpath("/usr/bin/sleep")
+(own, sentence), (theirs, their_sentence) = telling(True, False)
+ok(own and len(own[0]) == 1 and own[0][0][0] == SLEEP and own[0][0][1] > 0 and own[0][0][2] > 0 and not own[1],
+   "at the end the owner is told which programs had them, and for how many seconds", own)
+ok(sentence and SLEEP + ": camera" in sentence and "machine says" not in sentence, "and so is the user, in words", sentence)
+ok(theirs and theirs[0] == [] and theirs[1] and len(theirs[2]) == 1 and theirs[2][0][0] == "sleep" and
+   theirs[2][0][1] > 0 and theirs[2][0][2] > 0, "and the other side, which was told: the names, and no path", theirs)
+ok(their_sentence and "no program of yours had camera or microphone" in their_sentence and
+   "alice's machine says of itself: sleep: camera" in their_sentence and "only its word" in their_sentence,
+   "in words, and that it is only the other machine's", their_sentence)
+(own, sentence), (theirs, their_sentence) = telling(False, True)
+ok(theirs and not theirs[1] and "says of itself" not in their_sentence, "who did not ask for it does not tell", (theirs, their_sentence))
+ok(own and own[1] and own[2] == [] and "bob's machine says of itself that no program had them" in sentence,
+   "and that there was none is told, too", (own, sentence))
+ok(len(records(alice)["history"]) == 3 and "says" not in json.dumps(records(alice)),
+   "what the other side told is not kept")
+
 # ---- denied attempts
 for n in (1, 1, 3):
     alice.gate.event("denied 0 " + alice.gate.capture(alice.loner, 7, 2, count=n))

@@ -195,7 +195,7 @@ def test_pictures():
     states = {"approve-light": (APPROVE, "en"), "approve-dark": (dict(APPROVE, Style="dark"), "en"),
               "approve-contrast": (dict(APPROVE, Style="contrast", Scale="150"), "en"),
               "incoming": (INCOMING, "en"), "compare": (COMPARE, "en"), "compare-dark": (dict(COMPARE, Style="dark"), "en"),
-              "forget": (FORGET, "en"), "history-key": (HISTORY, "en"), "long": (long, "en"), "right-to-left": (hebrew, "en"),
+              "forget": (FORGET, "en"), "history-key": (HISTORY, "en"), "tells": (dict(APPROVE, TellsPrograms="1"), "en"), "long": (long, "en"), "right-to-left": (hebrew, "en"),
               "german": (INCOMING, "de"), "chinese": (COMPARE, "zh_CN")}
     sizes = {}
     for name, (facts, language) in states.items():

@@ -181,6 +181,11 @@ static void fill_approve(struct window *window, GtkWindow *gtk, GHashTable *fact
 			 ? _("A debugger is attached to it and sees what it captures.")
 			 : NULL);
 	add_kinds(window, column, kinds);
+	if (flag_of(facts, "TellsPrograms"))
+		add_fact(column, _("The other side will be told"),
+			 _("Which programs have the camera or the microphone during the call, and "
+			   "for how long."),
+			 NULL);
 	buttons = buttons_new(column);
 	window_deny(window, buttons, _("_Deny"), "deny");
 	window_allow(window, buttons, _("_Allow for this call"), "allow", true);
