@@ -24,6 +24,7 @@ struct question {
 	struct approvals *approvals;
 	enum question_type type;
 	uid_t uid;
+	uint32_t asked_on;
 	char *agent_name;
 	char *agent_path;
 	char *session;
@@ -97,7 +98,8 @@ static void on_agent_gone(void *userdata)
 	agent_drop(userdata);
 }
 
-int agent_add(struct approvals *approvals, uid_t uid, const char *name, const char *path)
+int agent_add(struct approvals *approvals, uid_t uid, uint32_t asks, const char *name,
+	      const char *path)
 {
 	struct agent *agent, *next;
 	unsigned int count = 0;
@@ -117,6 +119,7 @@ int agent_add(struct approvals *approvals, uid_t uid, const char *name, const ch
 		return -ENOMEM;
 	agent->approvals = approvals;
 	agent->uid = uid;
+	agent->asks = asks;
 	TAILQ_INSERT_TAIL(&approvals->agents, agent, all);
 	agent->name = strdup(name);
 	agent->path = strdup(path);
@@ -142,12 +145,12 @@ bool agent_remove(struct approvals *approvals, const char *name, const char *pat
 	return false;
 }
 
-const struct agent *agent_of(const struct approvals *approvals, uid_t uid)
+const struct agent *agent_of(const struct approvals *approvals, uid_t uid, uint32_t asks)
 {
 	struct agent *agent;
 
 	TAILQ_FOREACH_REVERSE(agent, &approvals->agents, agent_list, all)
-	if (agent->uid == uid)
+	if (agent->uid == uid && (agent->asks & asks) != 0)
 		return agent;
 	return NULL;
 }
@@ -213,8 +216,8 @@ static void tell_cancelled(struct question *question)
 
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
 {
-	struct question_answer answer = { .allow = false };
 	struct question *question = userdata;
+	struct question_answer answer = { .asked_on = question->asked_on };
 
 	read_answer(question, reply, &answer);
 	if (answer.result == QUESTION_TIMEOUT)
@@ -260,7 +263,7 @@ static int compose(struct approvals *approvals, const struct agent *agent,
 int question_ask(struct approvals *approvals, uid_t uid, const struct question_text *text,
 		 question_answered answered, void *userdata, struct question **ret_question)
 {
-	const struct agent *agent = agent_of(approvals, uid);
+	const struct agent *agent = agent_of(approvals, uid, text->asks ?: POLICY_ASK_ALL);
 	struct question *question;
 	sd_bus_message *m = NULL;
 	unsigned int count = 0;
@@ -279,6 +282,7 @@ int question_ask(struct approvals *approvals, uid_t uid, const struct question_t
 	question->approvals = approvals;
 	question->type = text->type;
 	question->uid = uid;
+	question->asked_on = agent->asks;
 	question->answered = answered;
 	question->userdata = userdata;
 	question->agent_name = strdup(agent->name);
@@ -315,7 +319,7 @@ struct question *question_cancel(struct question *question)
 void approval_notify(struct approvals *approvals, uid_t uid, const char *what, const char *message,
 		     const struct dict_entry *details, size_t n)
 {
-	const struct agent *agent = agent_of(approvals, uid);
+	const struct agent *agent = agent_of(approvals, uid, POLICY_ASK_ALL);
 	sd_bus_message *m = NULL;
 
 	if (agent == NULL)

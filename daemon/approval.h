@@ -10,14 +10,20 @@
 #include <systemd/sd-bus.h>
 
 #include "dict.h"
+#include "policy.h"
 #include "watch.h"
 
 struct question;
 
+/**
+ * struct agent
+ * @asks: POLICY_ASK_*: on what it asks
+ */
 struct agent {
 	TAILQ_ENTRY(agent) all;
 	struct approvals *approvals;
 	uid_t uid;
+	uint32_t asks;
 	char *name;
 	char *path;
 	struct watch watch;
@@ -39,11 +45,12 @@ void approvals_init(struct approvals *approvals, sd_bus *bus, struct watches *wa
 void approvals_deinit(struct approvals *approvals);
 
 /* Replaces an earlier registration of the connection. -ENOSPC: the user has too many. */
-int agent_add(struct approvals *approvals, uid_t uid, const char *name, const char *path);
+int agent_add(struct approvals *approvals, uid_t uid, uint32_t asks, const char *name,
+	      const char *path);
 /* false: this connection registered no such object. */
 bool agent_remove(struct approvals *approvals, const char *name, const char *path);
-/* The one that would be asked, or NULL. */
-const struct agent *agent_of(const struct approvals *approvals, uid_t uid);
+/* The one that would be asked, or NULL. @asks: POLICY_ASK_*: any of these. */
+const struct agent *agent_of(const struct approvals *approvals, uid_t uid, uint32_t asks);
 
 enum question_result {
 	QUESTION_ANSWERED,
@@ -54,6 +61,7 @@ enum question_result {
 
 /**
  * struct question_answer
+ * @asked_on: POLICY_ASK_*: what the agent asked on
  * @allow: Approve, Confirm
  * @kinds: Approve
  * @word: Compare
@@ -61,6 +69,7 @@ enum question_result {
  */
 struct question_answer {
 	enum question_result result;
+	uint32_t asked_on;
 	bool allow;
 	uint32_t kinds;
 	char word[16];
@@ -78,6 +87,7 @@ enum question_type {
  * struct question_text - what is asked
  * @subject: session path; action for QUESTION_CONFIRM and QUESTION_PASSPHRASE
  * @number: QUESTION_COMPARE: the nine digits
+ * @asks: POLICY_ASK_*: what it may be asked on; 0: on anything
  */
 struct question_text {
 	enum question_type type;
@@ -86,6 +96,7 @@ struct question_text {
 	const struct dict_entry *details;
 	size_t n_details;
 	uint64_t timeout_ns;
+	uint32_t asks;
 };
 
 /* Called once, from the event loop, never from question_ask(); the question is freed afterwards. */

@@ -19,7 +19,7 @@
 #define BOUND_HELD_SESSION	8   /* captures that wait until their session may capture */
 #define BOUND_DENIALS		64  /* programs that tried to capture outside a call */
 #define BOUND_SOUND_CLIENTS	256 /* of one sound server */
-#define BOUND_MODE_CHANGES	4   /* that wait for an authorisation, of all users */
+#define BOUND_ADMINS		4   /* changes that wait for an authorisation, of all users */
 #define BOUND_TOLD		64  /* programs whose denial was told lately */
 
 #define BOUND_PENDING_UID   32 /* records that wait until they can be written */
@@ -31,6 +31,11 @@
 #define BOUND_LABEL    1087 /* bytes of an app label: class and path */
 #define BOUND_BUS_NAME 255
 #define BOUND_CARRIED  (512 * 1024) /* bytes of an exported identity */
+
+#define BOUND_RULES	  256
+#define BOUND_RULE_FILES  64
+#define BOUND_RULE_BYTES  65536 /* of one file */
+#define BOUND_RULE_VALUES 16	/* of one key: apps, users, groups */
 
 #define BOUND_NOTIFY_SECONDS 600 /* the same program's denial is told again after this */
 #define BOUND_DRIVER_SECONDS 5	 /* the bus itself answers within this, or its answer is no */

@@ -79,6 +79,8 @@ static int add_session(struct service *service, sd_bus_message *m, struct call_r
 	request->uid = caller.uid;
 	request->owner = sd_bus_message_get_sender(m);
 	request->owner_facts = &facts;
+	request->groups = caller.groups;
+	request->n_groups = caller.n_groups;
 	r = history_check(&service->history, caller.uid, &refusal);
 	if (r == 0)
 		r = calls_add(&service->calls, request, &call, &refusal);
@@ -283,7 +285,11 @@ static int method_register_agent(sd_bus_message *m, void *userdata, sd_bus_error
 	r = check_agent(service, &caller, pseudo, error);
 	if (r < 0)
 		return r;
-	r = agent_add(&service->approvals, caller.uid, sd_bus_message_get_sender(m), path);
+	r = agent_add(&service->approvals, caller.uid,
+		      pseudo	 ? POLICY_ASK_TERMINAL
+		      : terminal ? POLICY_ASK_CONSOLE
+				 : POLICY_ASK_WINDOW,
+		      sd_bus_message_get_sender(m), path);
 	if (r == -ENOSPC) {
 		refuse(&refusal, REFUSAL_LIMIT, "You have %d agents already; end one first.",
 		       BOUND_AGENTS_UID);
@@ -437,6 +443,7 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
 		DICT_TEXT("Gate", gate_name(gate_mode(service->gate))),
 		DICT_U32("Blocked", user->blocked),
 		DICT_TEXT("SealedBy", vault_name(service->users.vault)),
+		DICT_TEXT("Policy", bus_policy_state_name(service->policy_state)),
 	};
 
 	return bus_get(reply, property, entries, ARRAY_SIZE(entries));
@@ -452,6 +459,7 @@ static const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_PROPERTY("Gate", "s", get_property, 0, 0),
 	SD_BUS_PROPERTY("Blocked", "u", get_property, 0, 0),
 	SD_BUS_PROPERTY("SealedBy", "s", get_property, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("Policy", "s", get_property, 0, 0),
 	METHOD("CreateSession", ("s", contact, "u", kinds, "h", subject, "a{sv}", options),
 	       ("o", session), method_create_session),
 	METHOD("AcceptSession",
@@ -463,6 +471,8 @@ static const sd_bus_vtable manager_vtable[] = {
 	NO_ARGS("ListStreams", ("aa{sv}", streams), method_list_streams),
 	NO_ARGS("ListDenials", ("aa{sv}", denials), method_list_denials),
 	NO_RESULT("SetMode", ("s", mode), bus_mode_set),
+	NOTHING("ReloadPolicy", bus_policy_method_reload),
+	METHOD("EndSessionsOf", ("u", uid), ("u", count), bus_policy_method_end),
 	METHOD("ExportIdentity", ("a{sv}", options), ("ay", file), bus_identity_export),
 	METHOD("ImportIdentity", ("ay", file, "a{sv}", options), ("u", contacts),
 	       bus_identity_import),

@@ -9,6 +9,7 @@
 #include "approval.h"
 #include "call.h"
 #include "capture.h"
+#include "config.h"
 #include "denial.h"
 #include "dict.h"
 #include "gate.h"
@@ -58,20 +59,31 @@ struct bus_contact {
 	const char *name;
 };
 
+enum bus_policy_state {
+	BUS_POLICY_BROKEN, /* the rules were never understood: no session is allowed */
+	BUS_POLICY_OLD, /* the files were changed and are not understood: the ones before are in force */
+	BUS_POLICY_LOADED,
+};
+
 /**
  * struct service - the daemon's parts; manager.c owns and wires them
  * @agent_gid: group that only agents run with; -1: there is none, nobody can be an agent
  * @senders: a ring
  * @contact: what the find function of Peer objects found for the current message
  * @confirms: changes that wait for the user's confirmation
+ * @policy: @rules: what is in force, read from @config_file and @rules_dir
+ * @policy_state: how far that is what the files say
  * @permissive: what the administrator decided; the gate may be otherwise
- * @mode_changes: changes of it that wait for an authorisation
+ * @admins: changes that wait for an authorisation
  * @carries: identities that are being exported or imported
  * @sounds: sound servers that somebody manages
  */
 struct service {
 	sd_bus *bus;
 	struct policy policy;
+	struct rules *rules;
+	enum bus_policy_state policy_state;
+	const char *config_file, *rules_dir;
 	gid_t agent_gid;
 	struct watches watches;
 	struct approvals approvals;
@@ -89,8 +101,8 @@ struct service {
 	struct watchdog watchdog;
 	struct denials denials;
 	bool permissive;
-	LIST_HEAD(, mode_change) mode_changes;
-	unsigned int n_mode_changes;
+	LIST_HEAD(, admin) admins;
+	unsigned int n_admins;
 	LIST_HEAD(, carry) carries;
 	LIST_HEAD(, sound) sounds;
 };
@@ -122,12 +134,31 @@ int bus_not_found(sd_bus_error *error);
 int bus_get(sd_bus_message *reply, const char *property, const struct dict_entry *entries,
 	    size_t n);
 
+/* ---- bus-admin.c: what only an administrator may do */
+
+/* Does it and answers the message; a negative result is the error to answer. */
+typedef int (*bus_admin_apply)(struct service *service, sd_bus_message *m, uint64_t argument,
+			       sd_bus_error *error);
+/* At once for root, for others when polkit has authorised the action. As a method's return value: 1 or an error. */
+int bus_admin(struct service *service, sd_bus_message *m, const char *action, bus_admin_apply apply,
+	      uint64_t argument, sd_bus_error *error);
+void bus_admin_deinit(struct service *service);
+
+/* ---- bus-policy.c: two methods of the Manager */
+
+/* Reads the rules at the start; those that are not understood deny everything, loudly. Negative errno: no memory. */
+int bus_policy_load(struct service *service);
+/* Reads both files anew. Sessions go on. Negative errno: not understood, and nothing has changed. */
+int bus_policy_reload(struct service *service, struct config_error *ret_error);
+const char *bus_policy_state_name(enum bus_policy_state state);
+int bus_policy_method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int bus_policy_method_end(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
 /* ---- bus-mode.c */
 
 int bus_mode_set(sd_bus_message *m, void *userdata, sd_bus_error *error);
 /* What bus-manager.c's list functions do; root sees everybody's. */
 int bus_mode_denials(struct service *service, uid_t uid, sd_bus_message *reply);
-void bus_mode_deinit(struct service *service);
 
 /* ---- bus-event.c: to the user's subscribers and agents, each alone */
 

@@ -5,7 +5,7 @@
  *
  * Security: of what the bytes say nothing about the outside is believed. The owner's connection has to be there, of the same
  * user; the subject has to be the same process image, by the gate's word, or the same process in the same scope; what
- * the user blocked is read anew; and what may be captured follows from the facts in call_touch(), as ever. A session
+ * the user blocked is read anew; and what may be captured follows from the facts and the rules in call_touch(), as ever. A session
  * about which somebody is being asked is not carried: its answer would have nobody to come to.
  */
 #include "call-private.h"
@@ -38,8 +38,17 @@ static void put_facts(struct writer *w, const struct session_facts *facts)
 {
 	writer_be32(w, facts->asked);
 	writer_be32(w, facts->approved_kinds);
+	writer_be32(w, facts->approved_on);
 	writer_be64(w, facts->confirmed_at);
 	writer_u8(w, (uint8_t)facts->verification);
+}
+
+static void put_groups(struct writer *w, const struct call *call)
+{
+	writer_be32(w, call->asks);
+	writer_be16(w, (uint16_t)call->n_groups);
+	for (size_t i = 0; i < call->n_groups; i++)
+		writer_be32(w, call->groups[i]);
 }
 
 static bool pack(struct call *call, struct writer *w)
@@ -59,6 +68,7 @@ static bool pack(struct call *call, struct writer *w)
 	writer_u8(&mine, (uint8_t)call->auth);
 	writer_be64(&mine, call->opened);
 	writer_u8(&mine, call->tells);
+	put_groups(&mine, call);
 	put_subject(&mine, call);
 	put_facts(&mine, &call->facts);
 	usage_pack(call->usage, call_clock(), &mine);
@@ -110,15 +120,35 @@ static void take_subject(struct reader *r, struct call *call, uint64_t *ret_scop
 		r->bad = true;
 }
 
+/* What the rules ask about; what they say is decided anew, before anything is granted. */
+static int take_groups(struct reader *r, struct call *call)
+{
+	uint32_t asks = reader_be32(r);
+	size_t n = reader_be16(r);
+
+	if (r->bad || n > CALL_GROUPS_MAX || asks == 0 || (asks & ~POLICY_ASK_ALL) != 0)
+		return -EBADMSG;
+	call->asks = asks;
+	call->groups = calloc(n + 1, sizeof(call->groups[0]));
+	if (call->groups == NULL)
+		return -ENOMEM;
+	call->n_groups = n;
+	for (size_t i = 0; i < n; i++)
+		call->groups[i] = reader_be32(r);
+	return 0;
+}
+
 static void take_facts(struct reader *r, struct session_facts *facts, uint64_t now)
 {
 	facts->asked = reader_be32(r);
 	facts->approved_kinds = reader_be32(r);
+	facts->approved_on = reader_be32(r);
 	facts->confirmed_at = reader_be64(r);
 	facts->verification = reader_u8(r);
 	facts->approved = facts->offered = facts->met = facts->confirmed = true;
 	if ((facts->asked & ~POLICY_KIND_ALL) != 0 ||
-	    (facts->approved_kinds & ~facts->asked) != 0 || facts->confirmed_at > now ||
+	    (facts->approved_kinds & ~facts->asked) != 0 ||
+	    (facts->approved_on & ~POLICY_ASK_ALL) != 0 || facts->confirmed_at > now ||
 	    (facts->verification != SESSION_VERIFIED && facts->verification != SESSION_UNVERIFIED))
 		r->bad = true;
 }
@@ -127,6 +157,7 @@ static void take_facts(struct reader *r, struct session_facts *facts, uint64_t n
 static int take(struct call *call, struct reader *r, uint64_t now, uint64_t *ret_scope)
 {
 	char owner[BOUND_BUS_NAME + 1];
+	int err;
 
 	call->id = reader_be64(r);
 	call->uid = reader_be32(r);
@@ -139,6 +170,9 @@ static int take(struct call *call, struct reader *r, uint64_t now, uint64_t *ret
 	call->auth = reader_u8(r);
 	call->opened = reader_be64(r);
 	call->tells = take_flag(r);
+	err = take_groups(r, call);
+	if (err < 0)
+		return err;
 	take_subject(r, call, ret_scope);
 	take_facts(r, &call->facts, now);
 	if (r->bad || call->id == 0 || call->auth >= IDENTITY_AUTH_COUNT ||
@@ -199,6 +233,7 @@ static int revive(struct call *call, struct reader *r, uint64_t scope, uint64_t 
 	again = counted;
 	if (!usage_unpack(NULL, now, r))
 		return -EBADMSG;
+	call_policy_update(call);
 	err = call_peer_unpack(call, r, now);
 	if (err < 0)
 		return err;
@@ -237,6 +272,7 @@ static int unpack(struct calls *calls, struct reader *r, uint64_t now)
 		err = user_get(calls->users, call->uid, &user);
 	if (err < 0) {
 		free(call->owner);
+		free(call->groups);
 		free(call);
 		return err;
 	}

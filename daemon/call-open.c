@@ -92,6 +92,7 @@ static void on_approval(void *userdata, const struct question_answer *answer)
 	}
 	call->facts.approved = true;
 	call->facts.approved_kinds = answer->kinds;
+	call->facts.approved_on = answer->asked_on;
 	r = call_peer_begin(call, call_clock());
 	if (r < 0) {
 		fprintf(stderr, SD_ERR "The call's channel cannot be opened: %s\n", strerror(-r));
@@ -116,14 +117,15 @@ static int ask_approval(struct call *call)
 		DICT_FLAG("Traced", call->subject.traced),
 		DICT_FLAG("TellsPrograms", call->tells),
 		DICT_U32("Kinds", call->facts.asked),
-		DICT_U32("Timeout", call->calls->policy->prompt_ns / SESSION_NS_PER_S),
+		DICT_U32("Timeout", call->policy.prompt_ns / SESSION_NS_PER_S),
 	};
 	const struct question_text text = {
 		.type = QUESTION_APPROVE,
 		.subject = call->path,
 		.details = details,
 		.n_details = ARRAY_SIZE(details),
-		.timeout_ns = call->calls->policy->prompt_ns,
+		.timeout_ns = call->policy.prompt_ns,
+		.asks = call->asks,
 	};
 
 	call_subject_text(call, subject, sizeof(subject));
@@ -149,7 +151,7 @@ static int check_request(struct calls *calls, const struct call_request *request
 		return refuse(refusal, REFUSAL_BLOCKED,
 			      "You blocked the %s; unblock it with 'callgatectl unblock'.",
 			      policy_kinds_name(request->kinds & user->blocked));
-	if (agent_of(calls->approvals, request->uid) == NULL)
+	if (agent_of(calls->approvals, request->uid, POLICY_ASK_ALL) == NULL)
 		return refuse(refusal, REFUSAL_NO_AGENT,
 			      "No program is there to ask you for approval; start "
 			      "callgate-agent or 'callgatectl agent'.");
@@ -262,6 +264,8 @@ static int fill(struct call *call, const struct call_request *request, struct re
 
 	r = adopt_owner(call, request, refusal);
 	if (r == 0)
+		r = call_policy_begin(call, request, refusal);
+	if (r == 0)
 		r = adopt_subject(call, request, refusal);
 	if (r != 0)
 		return r;
@@ -271,10 +275,18 @@ static int fill(struct call *call, const struct call_request *request, struct re
 	r = call_listen(call);
 	if (r < 0)
 		return r;
+	call_policy_update(call);
 	r = ask_approval(call);
 	if (r == -ENOSPC)
 		return refuse(refusal, REFUSAL_LIMIT,
 			      "Too many questions are open already; answer them first.");
+	/* There is one, check_request() saw it: it is not of those that the rules let ask. */
+	if (r == -ENOENT)
+		return refuse(
+			refusal, REFUSAL_NO_AGENT,
+			"The administrator's rules want this call to be asked elsewhere: %s. Start an agent "
+			"there.",
+			policy_asks_name(call->asks));
 	return r;
 }
 

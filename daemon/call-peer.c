@@ -232,7 +232,7 @@ static void on_compared(void *userdata, const struct question_answer *answer)
 
 void call_peer_confirmed(struct call *call)
 {
-	const struct policy *policy = call->calls->policy;
+	const struct policy *policy = &call->policy;
 	char number[CHANNEL_SAS_LEN], message[256];
 	const struct dict_entry details[] = {
 		DICT_OBJECT("Session", call->path),
@@ -248,6 +248,7 @@ void call_peer_confirmed(struct call *call)
 		.details = details,
 		.n_details = ARRAY_SIZE(details),
 		.timeout_ns = policy->unverified_ns,
+		.asks = call->asks,
 	};
 	int r;
 

@@ -5,6 +5,8 @@
 
 #include "call.h"
 
+#define CALL_GROUPS_MAX 512 /* of a user and of the connection, together */
+
 /* Where a call is found; each is in there from its making to its end. */
 void call_enter(struct call *call);
 /* The user's open calls, among them perhaps others whose uid has the same hash: compare. */
@@ -16,6 +18,11 @@ void call_free(struct call *call);
 /* Before the user is asked. @init: the first blob of a call that came in, or NULL. 0; 1: refused; negative errno. */
 int call_peer_prepare(struct call *call, const void *init, size_t len, uint64_t now,
 		      struct refusal *ret_refusal);
+/* Once it is known who calls, and for what: asks the rules, and takes away the kinds that they deny. 0; 1: refused; negative errno. */
+int call_policy_begin(struct call *call, const struct call_request *request,
+		      struct refusal *ret_refusal);
+/* Again, if more is known now, or if there are other rules. */
+void call_policy_update(struct call *call);
 /* The user said yes: the channel's one run begins. */
 int call_peer_begin(struct call *call, uint64_t now);
 /* The channel of a session that calls_pack() wrote. 0; -EBADMSG; another negative errno. */

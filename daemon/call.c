@@ -74,6 +74,7 @@ void call_free(struct call *call)
 	if (call->pidfd >= 0)
 		close(call->pidfd);
 	free(call->owner);
+	free(call->groups);
 	call->user->held--;
 	free(call);
 }
@@ -99,6 +100,7 @@ int calls_init(struct calls *calls, sd_bus *bus, sd_event *event, const struct c
 		LIST_INIT(&calls->by_uid[i]);
 	}
 	calls->n_open = 0;
+	calls->generation = 0;
 	calls->bus = bus;
 	calls->event = event;
 	calls->hooks = hooks;
@@ -287,8 +289,23 @@ static enum channel_end end_for_peer(enum session_end reason)
 static void settle_held(struct call *call, bool allow)
 {
 	for (unsigned int i = 0; i < call->n_held; i++)
-		call->calls->hooks->verdict(call->calls->userdata, call->held[i], allow);
+		call->calls->hooks->verdict(call->calls->userdata, call->held[i].request, allow);
 	call->n_held = 0;
+}
+
+/* Those that may not wait longer; the others stay. */
+static void settle_late(struct call *call, uint64_t now)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < call->n_held; i++) {
+		if (now < call->held[i].until)
+			call->held[kept++] = call->held[i];
+		else
+			call->calls->hooks->verdict(call->calls->userdata, call->held[i].request,
+						    false);
+	}
+	call->n_held = kept;
 }
 
 static void notify_end(struct call *call)
@@ -399,6 +416,21 @@ void calls_end_all(struct calls *calls, enum session_end reason)
 		call_end(LIST_FIRST(&calls->all), reason);
 }
 
+unsigned int calls_end_of(struct calls *calls, uid_t uid, enum session_end reason)
+{
+	struct call *call, *next;
+	unsigned int ended = 0;
+
+	for (call = LIST_FIRST(&calls->all); call != NULL; call = next) {
+		next = LIST_NEXT(call, all);
+		if (call->uid != uid)
+			continue;
+		call_end(call, reason);
+		ended++;
+	}
+	return ended;
+}
+
 /* ---- the facts, and what follows --------------------------------------------------------------- */
 
 static void take_facts(struct call *call, uint64_t now)
@@ -460,7 +492,7 @@ static void apply(struct call *call, uint32_t kinds, uint64_t until, uint64_t no
 
 static void set_timer(struct call *call, uint64_t now)
 {
-	uint64_t next = session_next_change(&call->facts, call->calls->policy, now);
+	uint64_t next = session_next_change(&call->facts, &call->policy, now);
 
 	if (call->channel != NULL && channel_next_timeout(call->channel) < next)
 		next = channel_next_timeout(call->channel);
@@ -469,6 +501,9 @@ static void set_timer(struct call *call, uint64_t now)
 	    call->granted_until - RENEW_BEFORE_NS > now &&
 	    call->granted_until - RENEW_BEFORE_NS < next)
 		next = call->granted_until - RENEW_BEFORE_NS;
+	for (unsigned int i = 0; i < call->n_held; i++)
+		if (call->held[i].until < next)
+			next = call->held[i].until;
 	if (next == UINT64_MAX) {
 		sd_event_source_set_enabled(call->timer, SD_EVENT_OFF);
 		return;
@@ -509,23 +544,33 @@ void call_touch(struct call *call)
 		return;
 	if (call->channel != NULL && channel_end_reason(call->channel) != CHANNEL_END_NONE)
 		end_with_channel(call);
-	else if (session_expiry(&call->facts, now) != SESSION_OPEN)
-		call_end(call, session_expiry(&call->facts, now));
+	else if (session_expiry(&call->facts, &call->policy, now) != SESSION_OPEN)
+		call_end(call, session_expiry(&call->facts, &call->policy, now));
 	wanted = call->facts.approved ? call->facts.approved_kinds : call->facts.asked;
 	if (wanted != 0 && (wanted & ~call->facts.blocked) == 0)
 		call_end(call, SESSION_END_BLOCKED);
 	if (call->facts.end != SESSION_OPEN)
 		return;
-	kinds = session_granted(&call->facts, call->calls->policy, now, &until);
+	call_policy_update(call);
+	kinds = session_granted(&call->facts, &call->policy, now, &until);
 	apply(call, kinds, until, now);
 	if (call->facts.end != SESSION_OPEN)
 		return;
 	if (call->granted != 0)
 		settle_held(call, true);
+	settle_late(call, now);
 	claim(call, now);
 	flush_blobs(call);
 	set_timer(call, now);
 	call_show(call);
+}
+
+void calls_set_policy(struct calls *calls, const struct policy *policy, const struct rules *rules)
+{
+	calls->policy = policy;
+	calls->rules = rules;
+	calls->generation++;
+	calls_refresh(calls);
 }
 
 void calls_refresh(struct calls *calls)
@@ -593,8 +638,12 @@ void call_hold(struct call *call, uint64_t request, uint32_t kinds)
 	if (call->granted != 0 && (kinds & ~call->granted) == 0)
 		calls->hooks->verdict(calls->userdata, request, true);
 	else if (!call->facts.confirmed && (kinds & ~call->facts.asked) == 0 &&
-		 call->n_held < BOUND_HELD_SESSION)
-		call->held[call->n_held++] = request;
-	else
+		 call->n_held < BOUND_HELD_SESSION && call->policy.hold_ns > 0) {
+		call->held[call->n_held++] =
+			(struct call_held){ .request = request,
+					    .until = call_clock() + call->policy.hold_ns };
+		call_touch(call);
+	} else {
 		calls->hooks->verdict(calls->userdata, request, false);
+	}
 }

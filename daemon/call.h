@@ -12,6 +12,7 @@
 #include "approval.h"
 #include "bounds.h"
 #include "channel.h"
+#include "policy-rules.h"
 #include "policy.h"
 #include "process.h"
 #include "refusal.h"
@@ -28,6 +29,12 @@
 #define CALL_KEY_RECORD	 38 /* direction, kind, epoch, key */
 #define CALL_KEY_RECORDS 6
 
+/* A capture that waits; @until: the rules let it wait no longer. */
+struct call_held {
+	uint64_t request;
+	uint64_t until;
+};
+
 /**
  * struct call - one session
  * @id: chosen at random; the gate's session, the end of the path
@@ -39,6 +46,10 @@
  * @contact: whom the user talks to; @claimed while only the app says so
  * @auth: what is known about the peer's key
  * @peer_captured: @peer_gate: what the peer last said
+ * @groups: of the connection that made it
+ * @policy: what holds for this session, by the configuration and the rules as they were at @policy_generation for a peer
+ *	of whom @policy_auth was known
+ * @asks: POLICY_ASK_*: on what the user may be asked, whoever the other side will turn out to be
  * @granted: @granted_until: what the gate was told
  * @held: captures that wait for the session to become live
  * @tells: the user wants the other end to hear which programs capture here; @usage: which do, NULL without memory
@@ -64,13 +75,19 @@ struct call {
 	char contact[IDENTITY_NAME_MAX + 1];
 	bool claimed;
 	enum identity_auth auth;
+	gid_t *groups;
+	size_t n_groups;
+	struct policy policy;
+	uint32_t asks;
+	unsigned int policy_generation;
+	enum identity_auth policy_auth;
 	struct session_facts facts;
 	struct channel *channel;
 	struct question *question;
 	sd_event_source *timer;
 	uint32_t granted;
 	uint64_t granted_until;
-	uint64_t held[BOUND_HELD_SESSION];
+	struct call_held held[BOUND_HELD_SESSION];
 	unsigned int n_held;
 	bool mismatch;
 	bool busy;
@@ -118,6 +135,8 @@ struct calls {
 	sd_event *event;
 	sd_event_source *bury;
 	const struct policy *policy;
+	const struct rules *rules;
+	unsigned int generation; /* of both; from 1 */
 	struct approvals *approvals;
 	struct watches *watches;
 	struct users *users;
@@ -132,12 +151,15 @@ struct calls {
  * @pidfd: of the subject; stays the caller's
  * @tells: the other end is told which programs capture
  * @owner_facts: the process behind the connection
+ * @groups: that the bus says the connection has
  * @init: first blob of a call that came in, or NULL
  */
 struct call_request {
 	uid_t uid;
 	const char *owner;
 	const struct process_facts *owner_facts;
+	const gid_t *groups;
+	size_t n_groups;
 	const char *contact;
 	uint32_t kinds;
 	int pidfd;
@@ -160,9 +182,14 @@ struct call *calls_by_id(const struct calls *calls, uint64_t id);
 /* The user's open session that this process image belongs to, or NULL. */
 struct call *calls_by_image(const struct calls *calls, const struct process_facts *who);
 
+/* The configuration or the rules are others: sessions go on, by what they say now. */
+void calls_set_policy(struct calls *calls, const struct policy *policy, const struct rules *rules);
+
 /* Something outside changed (a block, the gate, a capture): look at every session again. */
 void calls_refresh(struct calls *calls);
 void calls_end_all(struct calls *calls, enum session_end reason);
+/* How many there were. */
+unsigned int calls_end_of(struct calls *calls, uid_t uid, enum session_end reason);
 
 /* 0; 1: refused; negative errno. */
 int call_deliver(struct call *call, const void *blob, size_t len, struct refusal *ret_refusal);

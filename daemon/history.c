@@ -350,7 +350,8 @@ void history_session_removed(struct history *history, const struct call *call)
 	uint64_t wall = (uint64_t)time(NULL);
 	const uint8_t *peer;
 
-	if (user == NULL || call->usage == NULL)
+	/* More may be known of the other side than at the beginning, and a rule may be about that. */
+	if (user == NULL || call->usage == NULL || !call->policy.history)
 		return;
 	usage_record(call->usage, call_clock(), record);
 	record->type = RECORD_SESSION;

@@ -27,7 +27,7 @@
 #include "version.h"
 
 struct options {
-	const char *config;
+	struct manager_files files;
 	const char *state_dir;
 	const char *user;
 	const char *scopes;
@@ -39,6 +39,7 @@ static void help(void)
 	puts("Usage: callgated [OPTION]...\n"
 	     "Lets programs use camera and microphone in approved, encrypted calls.\n\n"
 	     "  --config FILE     configuration (default /etc/callgate/callgate.conf)\n"
+	     "  --rules DIR       drop-in files with rules (default /etc/callgate/policy.d)\n"
 	     "  --state-dir DIR   identities and contacts (default $STATE_DIRECTORY or\n"
 	     "                    /var/lib/callgate)\n"
 	     "  --user NAME       whom to become when started as root (default callgate)\n"
@@ -47,7 +48,7 @@ static void help(void)
 	     "  --reseal          seal every identity under the present key, and end: after the key\n"
 	     "                    became a credential, or for identities that were never sealed\n"
 	     "  --help, --version\n\n"
-	     "It listens on the system bus, at DBUS_SYSTEM_BUS_ADDRESS if that is set.");
+	     "SIGHUP makes it read configuration and rules anew. It listens on the system bus, at DBUS_SYSTEM_BUS_ADDRESS if that is set.");
 }
 
 /* 1: go on; 0: done; negative: bad usage. */
@@ -55,6 +56,7 @@ static int parse(int argc, char **argv, struct options *options)
 {
 	static const struct option known[] = {
 		{ "config", required_argument, NULL, 'c' },
+		{ "rules", required_argument, NULL, 'p' },
 		{ "state-dir", required_argument, NULL, 's' },
 		{ "user", required_argument, NULL, 'u' },
 		{ "scopes", required_argument, NULL, 'g' },
@@ -68,7 +70,10 @@ static int parse(int argc, char **argv, struct options *options)
 	while ((c = getopt_long(argc, argv, "h", known, NULL)) >= 0) {
 		switch (c) {
 		case 'c':
-			options->config = optarg;
+			options->files.config = optarg;
+			break;
+		case 'p':
+			options->files.rules = optarg;
 			break;
 		case 's':
 			options->state_dir = optarg;
@@ -131,6 +136,15 @@ static int on_term(sd_event_source *source, const struct signalfd_siginfo *info,
 	return sd_event_exit(sd_event_source_get_event(source), 0);
 }
 
+static int on_hup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct manager **manager = userdata;
+
+	if (*manager != NULL)
+		manager_reload(*manager);
+	return 0;
+}
+
 static int catch_signals(sd_event *event, struct manager **manager)
 {
 	sigset_t signals;
@@ -139,11 +153,14 @@ static int catch_signals(sd_event *event, struct manager **manager)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
 		return -errno;
 	signal(SIGPIPE, SIG_IGN);
 	r = sd_event_add_signal(event, NULL, SIGTERM, on_term, manager);
-	return r < 0 ? r : sd_event_add_signal(event, NULL, SIGINT, on_term, manager);
+	if (r >= 0)
+		r = sd_event_add_signal(event, NULL, SIGINT, on_term, manager);
+	return r < 0 ? r : sd_event_add_signal(event, NULL, SIGHUP, on_hup, manager);
 }
 
 /* Whom to become: 0, or an error that is printed. */
@@ -169,12 +186,15 @@ static int prepare(const struct options *options, sd_event *event, struct vault 
 	struct scopes *scopes = NULL;
 	uid_t uid = getuid();
 	gid_t gid = getgid();
+	struct config_error error;
 	struct policy policy;
 	int r;
 
-	r = config_read(options->config, &policy);
-	if (r < 0)
+	r = config_read(options->files.config, &policy, &error);
+	if (r < 0) {
+		fprintf(stderr, "callgated: %s\n", error.text);
 		return r;
+	}
 	if (geteuid() == 0) {
 		r = find_user(options->user, &uid, &gid);
 		if (r < 0)
@@ -190,7 +210,7 @@ static int prepare(const struct options *options, sd_event *event, struct vault 
 				"their own.\n",
 				strerror(-r));
 	}
-	r = manager_new(ret_manager, event, &policy, scopes, vault);
+	r = manager_new(ret_manager, event, &policy, &options->files, scopes, vault);
 	if (r < 0)
 		return r;
 	if (geteuid() == 0)
@@ -278,7 +298,7 @@ static int run(const struct options *options)
 int main(int argc, char **argv)
 {
 	struct options options = {
-		.config = "/etc/callgate/callgate.conf",
+		.files = { .config = CONFIG_FILE, .rules = CONFIG_RULES },
 		.state_dir = getenv("STATE_DIRECTORY") ?: "/var/lib/callgate",
 		.user = "callgate",
 	};

@@ -276,7 +276,7 @@ static void on_denied(void *userdata, const struct capture *attempt)
 	bus_send_denied(service, attempt);
 	denial_note(&service->denials, attempt, (uint64_t)time(NULL));
 	if (calls_by_image(&service->calls, &attempt->who) != NULL ||
-	    agent_of(&service->approvals, attempt->who.uid) == NULL)
+	    agent_of(&service->approvals, attempt->who.uid, POLICY_ASK_ALL) == NULL)
 		return;
 	if (told_before(manager, attempt, attempt->since != 0 ? attempt->since : call_clock()))
 		return;
@@ -414,7 +414,7 @@ static void adopt_gate(struct manager *manager)
 }
 
 int manager_new(struct manager **ret_manager, sd_event *event, const struct policy *policy,
-		struct scopes *scopes, struct vault *vault)
+		const struct manager_files *files, struct scopes *scopes, struct vault *vault)
 {
 	struct manager *manager = calloc(1, sizeof(*manager));
 	struct service *service;
@@ -429,6 +429,8 @@ int manager_new(struct manager **ret_manager, sd_event *event, const struct poli
 	manager->scopes = scopes;
 	manager->vault = vault;
 	service->policy = *policy;
+	service->config_file = files->config;
+	service->rules_dir = files->rules;
 	service->users.dir_fd = -1;
 	service->agent_gid = find_group(policy->agent_group);
 	if (service->agent_gid == (gid_t)-1)
@@ -438,7 +440,7 @@ int manager_new(struct manager **ret_manager, sd_event *event, const struct poli
 			"Make the group and restart.\n",
 			policy->agent_group);
 	LIST_INIT(&service->confirms);
-	LIST_INIT(&service->mode_changes);
+	LIST_INIT(&service->admins);
 	LIST_INIT(&service->carries);
 	LIST_INIT(&service->sounds);
 	watchdog_init(&service->watchdog, event);
@@ -446,7 +448,9 @@ int manager_new(struct manager **ret_manager, sd_event *event, const struct poli
 	manager->kept_fd = -1;
 	store_init(&manager->store);
 	usages_init(&service->usages, &service->captures);
-	r = gate_new(&service->gate, event, &gate_hooks, manager);
+	r = bus_policy_load(service);
+	if (r >= 0)
+		r = gate_new(&service->gate, event, &gate_hooks, manager);
 	if (r < 0) {
 		manager_free(manager);
 		return r;
@@ -546,7 +550,7 @@ int manager_start(struct manager *manager, const char *state_dir)
 			 on_history, service);
 	if (r < 0)
 		return r;
-	calls->policy = &service->policy;
+	calls_set_policy(calls, &service->policy, service->rules);
 	calls->approvals = &service->approvals;
 	calls->watches = &service->watches;
 	calls->users = &service->users;
@@ -560,6 +564,14 @@ int manager_start(struct manager *manager, const char *state_dir)
 	/* Not before the name is there: the sessions' owners take nothing from anybody else. */
 	manager_take_over(service, &manager->store);
 	return 0;
+}
+
+void manager_reload(struct manager *manager)
+{
+	struct config_error error;
+
+	if (manager->started)
+		bus_policy_reload(&manager->service, &error);
 }
 
 void manager_stop(struct manager *manager)
@@ -585,7 +597,7 @@ struct manager *manager_free(struct manager *manager)
 		manager_stop(manager);
 		while (!LIST_EMPTY(&service->confirms))
 			confirm_free(LIST_FIRST(&service->confirms));
-		bus_mode_deinit(service);
+		bus_admin_deinit(service);
 		bus_sound_deinit(service);
 		while (!LIST_EMPTY(&service->carries))
 			carry_free(LIST_FIRST(&service->carries));
@@ -602,6 +614,7 @@ struct manager *manager_free(struct manager *manager)
 	users_deinit(&service->users);
 	sd_bus_flush_close_unref(service->bus);
 	scopes_free(manager->scopes);
+	rules_free(service->rules);
 	sd_event_unref(manager->event);
 	free(manager);
 	return NULL;

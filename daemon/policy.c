@@ -14,6 +14,10 @@
 
 #define NS_PER_S 1000000000ull
 
+const char policy_no_such_key[] =
+	"there is no such key; the keys are [prompt] timeout, pseudo_terminal; [unverified] seconds, "
+	"kinds; [channel] heartbeat; [history] days, unit, full; [agent] group";
+
 void policy_init(struct policy *policy)
 {
 	*policy = (struct policy){
@@ -25,6 +29,11 @@ void policy_init(struct policy *policy)
 		.history_unit = 900,
 		.history_deny = true,
 		.agent_group = "callgate-agent",
+		.kinds = POLICY_KIND_ALL,
+		.asks = POLICY_ASK_ALL,
+		.lifetime_ns = POLICY_LIFE_S * NS_PER_S,
+		.hold_ns = POLICY_HOLD_S * NS_PER_S,
+		.history = true,
 	};
 }
 
@@ -100,13 +109,26 @@ bool policy_set(struct policy *policy, const char *section, const char *name, co
 			return false;
 		snprintf(policy->agent_group, sizeof(policy->agent_group), "%s", value);
 	} else {
-		*ret_why =
-			"there is no such key; the keys are [prompt] timeout, pseudo_terminal; "
-			"[unverified] seconds, kinds; [channel] heartbeat; [history] days, unit, "
-			"full; [agent] group";
+		*ret_why = policy_no_such_key;
 		return false;
 	}
 	return true;
+}
+
+const char *policy_asks_name(uint32_t asks)
+{
+	static const char *const names[POLICY_ASK_ALL + 1] = {
+		"nowhere",
+		"in a window",
+		"on a text console",
+		"in a window or on a text console",
+		"in a terminal window",
+		"in a window, also of a terminal",
+		"on a text console or in a terminal window",
+		"in a window or on any terminal",
+	};
+
+	return names[asks & POLICY_ASK_ALL];
 }
 
 const char *policy_kinds_name(uint32_t kinds)

@@ -11,10 +11,18 @@
 #define POLICY_KIND_CAMERA     2u
 #define POLICY_KIND_ALL	       3u
 
+/* What an agent asks on. */
+#define POLICY_ASK_WINDOW   1u
+#define POLICY_ASK_CONSOLE  2u
+#define POLICY_ASK_TERMINAL 4u /* a pseudo-terminal */
+#define POLICY_ASK_ALL	    7u
+
 #define POLICY_GROUP_MAX 32
+#define POLICY_HOLD_S	 65    /* the kernel itself holds a caller no longer */
+#define POLICY_LIFE_S	 43200 /* protocol.md: no rekey in version 1 */
 
 /**
- * struct policy - the configuration
+ * struct policy - the configuration; with the rules applied, what holds for one session
  * @prompt_ns: how long an agent has to answer
  * @pseudo_terminal: agents may ask on a pseudo-terminal, where other programs of the user can type
  * @unverified_ns: how long a peer whose number was not compared yet may be talked to
@@ -24,6 +32,13 @@
  * @history_unit: seconds to which the times in the history are rounded
  * @history_deny: no new sessions while the history cannot be written
  * @agent_group: name or number of the group that only agents run with
+ *
+ * What only rules change (policy-rules.h):
+ * @kinds: what may be captured at all
+ * @asks: POLICY_ASK_*: the agents that may be asked
+ * @lifetime_ns: of a session, from the confirmation of its keys
+ * @hold_ns: how long a capture waits for its session to become live
+ * @history: is anything kept of the session?
  */
 struct policy {
 	uint64_t prompt_ns;
@@ -35,9 +50,17 @@ struct policy {
 	uint32_t history_unit;
 	bool history_deny;
 	char agent_group[POLICY_GROUP_MAX];
+	uint32_t kinds;
+	uint32_t asks;
+	uint64_t lifetime_ns;
+	uint64_t hold_ns;
+	bool history;
 };
 
 void policy_init(struct policy *policy);
+
+/* What policy_set() says of a key that there is not. */
+extern const char policy_no_such_key[];
 
 /**
  * policy_set() - one line of the configuration
@@ -47,6 +70,8 @@ void policy_init(struct policy *policy);
 bool policy_set(struct policy *policy, const char *section, const char *name, const char *value,
 		const char **ret_why);
 
+/* POLICY_ASK_* for people: "in a window or on a text console". */
+const char *policy_asks_name(uint32_t asks);
 /* "microphone", "camera", "microphone and camera", "nothing". */
 const char *policy_kinds_name(uint32_t kinds);
 

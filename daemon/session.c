@@ -30,6 +30,12 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* How long a session lives at most, whatever the policy says. */
+static uint64_t life(const struct policy *policy)
+{
+	return earlier(policy->lifetime_ns, SESSION_LONGEST_NS);
+}
+
 /* What the peer's verification leaves of the kinds, and until when. */
 static uint32_t verified_kinds(const struct session_facts *facts, const struct policy *policy,
 			       uint64_t now, uint64_t *until)
@@ -62,14 +68,17 @@ uint32_t session_granted(const struct session_facts *facts, const struct policy 
 	*ret_until = 0;
 	if (!facts->gate || !facts->approved || !facts->confirmed)
 		return 0;
-	if (session_state(facts, now) != SESSION_LIVE || session_expiry(facts, now) != SESSION_OPEN)
+	if (session_state(facts, now) != SESSION_LIVE ||
+	    session_expiry(facts, policy, now) != SESSION_OPEN)
 		return 0;
-	kinds = facts->asked & facts->approved_kinds & ~facts->blocked & POLICY_KIND_ALL;
+	if ((facts->approved_on & policy->asks) == 0)
+		return 0;
+	kinds = facts->asked & facts->approved_kinds & ~facts->blocked & policy->kinds;
 	kinds &= verified_kinds(facts, policy, now, &until);
 	if (kinds == 0)
 		return 0;
 	until = earlier(until, facts->alive_until);
-	until = earlier(until, facts->confirmed_at + SESSION_LONGEST_NS);
+	until = earlier(until, facts->confirmed_at + life(policy));
 	*ret_until = until;
 	return kinds;
 }
@@ -83,7 +92,7 @@ uint64_t session_next_change(const struct session_facts *facts, const struct pol
 		return UINT64_MAX;
 	times[0] = facts->alive_until;
 	times[1] = facts->alive_until + SESSION_STALLED_NS;
-	times[2] = facts->confirmed_at + SESSION_LONGEST_NS;
+	times[2] = facts->confirmed_at + life(policy);
 	times[3] = facts->verification == SESSION_UNCOMPARED
 			   ? facts->confirmed_at + policy->unverified_ns
 			   : 0;
@@ -93,11 +102,12 @@ uint64_t session_next_change(const struct session_facts *facts, const struct pol
 	return next;
 }
 
-enum session_end session_expiry(const struct session_facts *facts, uint64_t now)
+enum session_end session_expiry(const struct session_facts *facts, const struct policy *policy,
+				uint64_t now)
 {
 	if (!facts->confirmed)
 		return SESSION_OPEN;
-	if (now >= facts->confirmed_at + SESSION_LONGEST_NS)
+	if (now >= facts->confirmed_at + life(policy))
 		return SESSION_END_EXPIRED;
 	if (now >= facts->alive_until + SESSION_STALLED_NS)
 		return SESSION_END_LAPSED;
@@ -157,7 +167,7 @@ static const struct {
 				 "The handshake with the other side failed; call again, and if it happens again reach the "
 				 "other person in another way." },
 	[SESSION_END_EXPIRED] = { "expired",
-				  "The call reached the longest duration, 12 hours; call again." },
+				  "The call reached the longest duration that is allowed; call again." },
 	[SESSION_END_BLOCKED] = { "blocked",
 				  "You blocked what this call may capture; unblock it and call again." },
 	[SESSION_END_SHUTDOWN] = { "shutdown",

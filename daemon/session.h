@@ -41,7 +41,7 @@ enum session_end {
 	SESSION_END_NO_PEER, /* nobody answered the handshake */
 	SESSION_END_LAPSED,  /* no proof of life */
 	SESSION_END_BROKEN,  /* the channel failed for good */
-	SESSION_END_EXPIRED, /* 12 hours */
+	SESSION_END_EXPIRED, /* the longest that policy allows, 12 hours */
 	SESSION_END_BLOCKED,
 	SESSION_END_SHUTDOWN,
 	SESSION_END_INTERNAL,
@@ -60,6 +60,7 @@ enum session_verification {
  * @asked: kinds that the owner asked for
  * @approved: the user said yes, once
  * @approved_kinds: part of @asked
+ * @approved_on: POLICY_ASK_*: on what the user was asked
  * @offered: a first blob is out (an initiator's INIT)
  * @met: the other side's daemon has answered
  * @confirmed: the channel's keys are confirmed
@@ -76,6 +77,7 @@ struct session_facts {
 	uint32_t asked;
 	bool approved;
 	uint32_t approved_kinds;
+	uint32_t approved_on;
 	bool offered;
 	bool met;
 	bool confirmed;
@@ -101,7 +103,8 @@ uint64_t session_next_change(const struct session_facts *facts, const struct pol
 			     uint64_t now);
 
 /* Has time alone ended it? SESSION_OPEN, SESSION_END_EXPIRED or SESSION_END_LAPSED. */
-enum session_end session_expiry(const struct session_facts *facts, uint64_t now);
+enum session_end session_expiry(const struct session_facts *facts, const struct policy *policy,
+				uint64_t now);
 
 const char *session_state_name(enum session_state state);
 const char *session_end_name(enum session_end end);

@@ -308,6 +308,33 @@ static void texts(void)
 	}
 }
 
+static void rules(void)
+{
+	static const struct {
+		const char *name, *text;
+		uint8_t failing;
+	} seeds[] = {
+		{ "deny", "# c\n[rule a]\naction = deny\nkinds = camera\napp = exe:/usr/*\n", 0 },
+		{ "ask",
+		  "[rule a]\naction = ask\nuser = u1 7\ngroup = g1\npeer = pinned\nask_on = window\n"
+		  "prompt_seconds = 5\nlifetime_seconds = 60\nhold_seconds = 0\nhistory = no\n"
+		  "unverified_kinds = microphone\nunverified_seconds = 9\n",
+		  0 },
+		{ "two",
+		  "[rule a]\naction = ask\nkinds = camera\nask_on = console\n\n[rule b]\naction=deny\n",
+		  0 },
+		{ "no-memory", "[rule a]\naction = ask\napp = exe:/a\napp = exe:/b\n", 3 },
+		{ "bad", "[rule a]\naction = allow\n continued\n", 0 },
+	};
+	struct seed s = {};
+
+	for (size_t i = 0; i < sizeof(seeds) / sizeof(seeds[0]); i++) {
+		add(&s, (uint8_t[]){ seeds[i].failing, 3, 1, 2 }, 4);
+		add(&s, seeds[i].text, strlen(seeds[i].text));
+		save(&s, "rules", seeds[i].name);
+	}
+}
+
 static void streams(void)
 {
 	struct seed s = {};
@@ -376,6 +403,7 @@ int main(int argc, char **argv)
 	identities();
 	seals();
 	texts();
+	rules();
 	streams();
 	journals();
 	return 0;

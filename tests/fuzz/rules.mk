@@ -4,7 +4,7 @@
 # how long each runs (default 60), FUZZ_JOBS how many run at a time (default: one for each processor).
 
 FUZZ_CC ?= clang
-fuzz_lib_src := $(wildcard daemon/channel*.c daemon/noise.c daemon/crypto*.c daemon/identity*.c daemon/record*.c daemon/policy.c \
+fuzz_lib_src := $(wildcard daemon/channel*.c daemon/noise.c daemon/crypto*.c daemon/identity*.c daemon/record*.c daemon/policy*.c daemon/config.c \
 	daemon/util/*.c tools/sframe.c tools/carriage.c tools/plain.c)
 fuzz_src := $(wildcard tests/fuzz/fuzz-*.c)
 fuzz_bin := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(fuzz_src))

@@ -25,14 +25,14 @@ KMOD = [
 DAEMON = [
     ("util", ["util/*"], ()),
     ("crypto", ["crypto.*", "bounds.h"], ()),
-    ("pure", ["policy.*", "session.*", "noise.*", "channel*", "identity*", "record*"], ("pure",)),
+    ("pure", ["policy*", "session.*", "noise.*", "channel*", "identity*", "record*"], ("pure",)),
     ("stateful", ["*"], ("default",)),
     ("edge", ["gate*", "bus*"], ()),
     ("manager", ["manager*"], ()),
     ("main", ["main.c"], ()),
 ]
 # What the tools may take from the daemon.
-SHARED = ["daemon/util/*", "daemon/crypto.h", "daemon/record*.h", "daemon/bounds.h"]
+SHARED = ["daemon/util/*", "daemon/crypto.h", "daemon/record*.h", "daemon/bounds.h", "daemon/policy*.h", "daemon/config.h"]
 # Who may know the netlink family's constants, besides the module.
 NETLINK = ["daemon/gate*", "tests/*"]
 # Libraries that a pure file never sees, and who alone may see some of them.

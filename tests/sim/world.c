@@ -141,6 +141,7 @@ void world_start(struct world *w, unsigned int side)
 	r = run_new(w, side, &params);
 	r->approved = r->facts.approved = true;
 	r->facts.approved_kinds = params.offered[0];
+	r->facts.approved_on = POLICY_ASK_WINDOW;
 	if (channel_new_initiator(&r->c, &params, local_clock(w, side)) != 0)
 		abort();
 	run_made(w, r);
@@ -186,6 +187,7 @@ void world_accept(struct world *w, unsigned int side)
 	if (run_open(r)) {
 		r->approved = r->facts.approved = true;
 		r->facts.approved_kinds = w->setting.accepted[1];
+		r->facts.approved_on = POLICY_ASK_WINDOW;
 		w->acting = r;
 		/* The caller's key may have become a point of low order on its way. */
 		if (channel_accept(r->c, accepted, now) != 0 &&
@@ -352,8 +354,8 @@ static void evaluate(struct run *r)
 	w->acting = r;
 	if (channel_end_reason(r->c) != CHANNEL_END_NONE)
 		f->end = SESSION_END_BROKEN;
-	else if (session_expiry(f, now) != SESSION_OPEN) {
-		f->end = session_expiry(f, now);
+	else if (session_expiry(f, &w->setting.policy, now) != SESSION_OPEN) {
+		f->end = session_expiry(f, &w->setting.policy, now);
 		channel_close(r->c, CHANNEL_END_LOST, now);
 	}
 	if (w->sabotage == SABOTAGE_LOOSE_POLICY)

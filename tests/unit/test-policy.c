@@ -91,19 +91,21 @@ static int read_text(const char *text, struct policy *ret_policy)
 {
 	char path[] = "/tmp/test-policy-XXXXXX";
 	int fd = mkstemp(path), r;
+	struct config_error error;
 
 	assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
 	close(fd);
-	r = config_read(path, ret_policy);
+	r = config_read(path, ret_policy, &error);
 	unlink(path);
 	return r;
 }
 
 static void files_are_read_whole_or_not_at_all(void **state)
 {
+	struct config_error error;
 	struct policy policy;
 
-	assert_int_equal(config_read("/nonexistent/callgate.conf", &policy), 0);
+	assert_int_equal(config_read("/nonexistent/callgate.conf", &policy, &error), 0);
 	assert_true(policy.prompt_ns == 60000000000ull);
 	assert_int_equal(read_text("# c\n[prompt]\ntimeout = 7\npseudo_terminal=yes\n", &policy),
 			 0);

@@ -13,7 +13,7 @@
 #include "session.h"
 
 #define S	SESSION_NS_PER_S
-#define NOW	(1000 * S)
+#define NOW	(100000 * S)
 #define NOTHING 0u
 #define MIC	POLICY_KIND_MICROPHONE
 #define CAMERA	POLICY_KIND_CAMERA
@@ -23,6 +23,7 @@ static const struct session_facts running = {
 	.asked = BOTH,
 	.approved = true,
 	.approved_kinds = BOTH,
+	.approved_on = POLICY_ASK_CONSOLE,
 	.offered = true,
 	.met = true,
 	.confirmed = true,
@@ -55,6 +56,34 @@ CHANGE(approved_no_kinds)
 CHANGE(approved_camera_only)
 {
 	f->approved_kinds = CAMERA;
+}
+CHANGE(approved_elsewhere)
+{
+	p->asks = POLICY_ASK_WINDOW | POLICY_ASK_TERMINAL;
+}
+CHANGE(approved_there)
+{
+	p->asks = POLICY_ASK_CONSOLE;
+}
+CHANGE(approved_nowhere)
+{
+	f->approved_on = 0;
+}
+CHANGE(camera_denied)
+{
+	p->kinds = MIC;
+}
+CHANGE(all_denied)
+{
+	p->kinds = 0;
+}
+CHANGE(nearly_too_old)
+{
+	p->lifetime_ns = 33 * S;
+}
+CHANGE(too_old)
+{
+	p->lifetime_ns = 30 * S;
 }
 CHANGE(approved_more_than_asked)
 {
@@ -177,6 +206,13 @@ static const struct row rows[] = {
 	{ "deny_without_gate", no_gate, NOTHING, 0, SESSION_LIVE },
 	{ "allow_no_longer_than_12_hours", nearly_expired, BOTH, 3, SESSION_LIVE },
 	{ "deny_after_12_hours", expired, NOTHING, 0, SESSION_LIVE },
+	{ "deny_what_was_approved_elsewhere", approved_elsewhere, NOTHING, 0, SESSION_LIVE },
+	{ "deny_what_was_approved_nowhere", approved_nowhere, NOTHING, 0, SESSION_LIVE },
+	{ "allow_what_was_approved_there", approved_there, BOTH, 9, SESSION_LIVE },
+	{ "deny_the_camera_by_a_rule", camera_denied, MIC, 9, SESSION_LIVE },
+	{ "deny_all_by_a_rule", all_denied, NOTHING, 0, SESSION_LIVE },
+	{ "allow_no_longer_than_a_rule_says", nearly_too_old, BOTH, 3, SESSION_LIVE },
+	{ "deny_later_than_a_rule_says", too_old, NOTHING, 0, SESSION_LIVE },
 	{ "deny_after_the_end", ended, NOTHING, 0, SESSION_CLOSED },
 };
 
@@ -229,16 +265,28 @@ static void only_all_facts_allow(void **state)
 static void time_alone_ends(void **state)
 {
 	struct session_facts facts = running;
+	struct policy policy;
 
-	assert_int_equal(session_expiry(&facts, NOW), SESSION_OPEN);
-	assert_int_equal(session_expiry(&facts, facts.alive_until + SESSION_STALLED_NS - 1),
+	policy_init(&policy);
+	assert_int_equal(session_expiry(&facts, &policy, NOW), SESSION_OPEN);
+	assert_int_equal(session_expiry(&facts, &policy,
+					facts.alive_until + SESSION_STALLED_NS - 1),
 			 SESSION_OPEN);
-	assert_int_equal(session_expiry(&facts, facts.alive_until + SESSION_STALLED_NS),
+	assert_int_equal(session_expiry(&facts, &policy, facts.alive_until + SESSION_STALLED_NS),
 			 SESSION_END_LAPSED);
 	facts.confirmed_at = NOW - SESSION_LONGEST_NS;
-	assert_int_equal(session_expiry(&facts, NOW), SESSION_END_EXPIRED);
+	assert_int_equal(session_expiry(&facts, &policy, NOW), SESSION_END_EXPIRED);
+	facts.confirmed_at = NOW - 60 * S;
+	policy.lifetime_ns = 61 * S;
+	assert_int_equal(session_expiry(&facts, &policy, NOW), SESSION_OPEN);
+	policy.lifetime_ns = 60 * S;
+	assert_int_equal(session_expiry(&facts, &policy, NOW), SESSION_END_EXPIRED);
+	/* No policy makes it longer. */
+	policy.lifetime_ns = UINT64_MAX;
+	facts.confirmed_at = NOW - SESSION_LONGEST_NS;
+	assert_int_equal(session_expiry(&facts, &policy, NOW), SESSION_END_EXPIRED);
 	facts.confirmed = false;
-	assert_int_equal(session_expiry(&facts, NOW), SESSION_OPEN);
+	assert_int_equal(session_expiry(&facts, &policy, NOW), SESSION_OPEN);
 }
 
 static void next_change_is_the_nearest(void **state)

@@ -279,6 +279,7 @@ class Daemon:
         self.place, self.bus, self.gate, self.user, self.binary = place, bus, gate, user, binary
         self.state = f"{place.path}/{name}.state"
         self.config = f"{place.path}/{name}.callgate.conf"
+        self.rules = f"{place.path}/{name}.policy.d"
         self.log_path = f"{place.path}/{name}.log"
         self.scopes = None
         for top in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
@@ -298,7 +299,8 @@ class Daemon:
         environment.pop("CALLGATE_FAKE_GATE", None)
         if self.gate:
             environment["CALLGATE_FAKE_GATE"] = self.gate.path
-        command = [self.binary, "--config", self.config, "--state-dir", self.state, "--user", self.user]
+        command = [self.binary, "--config", self.config, "--rules", self.rules, "--state-dir", self.state, "--user",
+                   self.user]
         if self.scopes:
             command += ["--scopes", self.scopes]
         if group:
@@ -315,6 +317,15 @@ class Daemon:
         return subprocess.run(["dbus-send", "--bus=" + self.bus.address, "--print-reply", "--dest=org.callgate1",
                                ROOT_PATH, "org.freedesktop.DBus.Peer.Ping"], stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+    def rule(self, name, text):
+        """Writes a file of rules, or takes it away; whoever wants it to count has the daemon reload."""
+        os.makedirs(self.rules, exist_ok=True)
+        if text is None:
+            os.unlink(f"{self.rules}/{name}")
+            return
+        with open(f"{self.rules}/{name}", "w", encoding="utf-8") as file:
+            file.write(text)
 
     def log(self):
         with open(self.log_path, errors="replace") as file:
@@ -381,10 +392,10 @@ class Child:
 class Actor:
     """A connection of some user; see actor.py."""
 
-    def __init__(self, bus, uid, groups=()):
+    def __init__(self, bus, uid, groups=(), gid=None):
         argv = ["/usr/bin/python3", os.path.join(HERE, "actor.py"), bus.address]
         if uid:
-            argv = ["setpriv", "--reuid", str(uid), "--regid", str(uid),
+            argv = ["setpriv", "--reuid", str(uid), "--regid", str(uid if gid is None else gid),
                     *(["--groups", ",".join(map(str, groups))] if groups else ["--clear-groups"]), *argv]
         self.uid = uid
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
