@@ -111,6 +111,41 @@ int verb_unblock(const struct ctl_request *request)
 	return set_blocked(request, "Unblock");
 }
 
+static void tell_ended(const struct ctl_request *request, size_t ended)
+{
+	if (request->json)
+		printf("{\"ended\": %zu}\n", ended);
+	else
+		printf("Ended %zu call%s.\n", ended, ended == 1 ? "" : "s");
+}
+
+/* What an administrator does to a user's calls. */
+static int end_of_user(const struct ctl_request *request)
+{
+	sd_bus_error error = SD_BUS_ERROR_NULL;
+	sd_bus_message *reply = NULL;
+	struct client client = { 0 };
+	uint32_t ended;
+	uid_t uid;
+	int r;
+
+	if (!ctl_find_user(request->user, &uid))
+		return CTL_FAILED;
+	r = ctl_connect(&client);
+	if (r == CTL_OK) {
+		r = ctl_admin(&client, "EndSessionsOf", &reply, &error, "u", (uint32_t)uid);
+		if (r >= 0)
+			r = sd_bus_message_read(reply, "u", &ended);
+		if (r >= 0)
+			tell_ended(request, ended);
+		r = r < 0 ? ctl_explain("the calls were not ended", r, &error) : CTL_OK;
+	}
+	sd_bus_message_unref(reply);
+	sd_bus_error_free(&error);
+	client_close(&client);
+	return r;
+}
+
 int verb_end(const struct ctl_request *request)
 {
 	const char *wanted = request->n_arguments ? request->arguments[0] : NULL;
@@ -120,10 +155,12 @@ int verb_end(const struct ctl_request *request)
 	size_t ended = 0;
 	int r, one;
 
-	if (!wanted == !request->all) {
-		ctl_complain("say which call to end, or --all; see callgatectl sessions");
+	if (!!wanted + !!request->all + !!request->user != 1) {
+		ctl_complain("say which call to end, --all or --user; see callgatectl sessions");
 		return CTL_USAGE;
 	}
+	if (request->user)
+		return end_of_user(request);
 	r = ctl_connect(&client);
 	if (r != CTL_OK)
 		goto out;
@@ -150,10 +187,8 @@ int verb_end(const struct ctl_request *request)
 		ctl_complain("you have no call '%s'; see callgatectl sessions", wanted);
 		r = CTL_FAILED;
 	}
-	if (r == CTL_OK && request->json)
-		printf("{\"ended\": %zu}\n", ended);
-	else if (r == CTL_OK)
-		printf("Ended %zu call%s.\n", ended, ended == 1 ? "" : "s");
+	if (r == CTL_OK)
+		tell_ended(request, ended);
 out:
 	sd_bus_error_free(&error);
 	client_list_clear(&sessions);

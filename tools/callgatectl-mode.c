@@ -9,6 +9,7 @@
 #include "plain.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,22 +60,33 @@ static int agreed(void)
 	return CTL_OK;
 }
 
-static int set_mode(struct client *client, const char *mode)
+int ctl_admin(struct client *client, const char *method, sd_bus_message **ret_reply,
+	      sd_bus_error *error, const char *types, ...)
 {
-	sd_bus_error error = SD_BUS_ERROR_NULL;
 	sd_bus_message *m = NULL;
+	va_list arguments;
 	int r;
 
+	va_start(arguments, types);
 	r = sd_bus_message_new_method_call(client->bus, &m, CLIENT_NAME, CLIENT_ROOT,
-					   CLIENT_MANAGER, "SetMode");
+					   CLIENT_MANAGER, method);
 	if (r >= 0)
-		r = sd_bus_message_append(m, "s", mode);
+		r = sd_bus_message_appendv(m, types, arguments);
 	if (r >= 0)
 		r = sd_bus_message_set_allow_interactive_authorization(m, true);
 	if (r >= 0)
-		r = sd_bus_call(client->bus, m, ASKING_USEC, &error, NULL);
-	r = r < 0 ? ctl_explain("the mode was not changed", r, &error) : CTL_OK;
+		r = sd_bus_call(client->bus, m, ASKING_USEC, error, ret_reply);
 	sd_bus_message_unref(m);
+	va_end(arguments);
+	return r;
+}
+
+static int set_mode(struct client *client, const char *mode)
+{
+	sd_bus_error error = SD_BUS_ERROR_NULL;
+	int r = ctl_admin(client, "SetMode", NULL, &error, "s", mode);
+
+	r = r < 0 ? ctl_explain("the mode was not changed", r, &error) : CTL_OK;
 	sd_bus_error_free(&error);
 	return r;
 }

@@ -6,6 +6,7 @@
  */
 #include "callgatectl.h"
 
+#include "bounds.h"
 #include "carriage.h"
 #include "plain.h"
 #include "util/text.h"
@@ -32,6 +33,8 @@ enum {
 	TAKES_REPLACE = 1 << 9,
 	TAKES_UNLOCK = 1 << 10, /* --passphrase-fd and --anchor */
 	TAKES_HISTORY = 1 << 11,
+	TAKES_POLICY = 1 << 12, /* --app, --rules, --kind, --peer */
+	TAKES_USER = 1 << 13,
 };
 
 struct verb {
@@ -80,9 +83,11 @@ static const struct verb verbs[] = {
 	{ "unblock", "[camera] [microphone]", "lift a block; your agent asks", 0, 2, TAKES_JSON,
 	  verb_unblock,
 	  "Lifts `block` for the named kinds (both when none is named), after you confirmed it at your agent.\n" },
-	{ "end", "SESSION | --all", "end a call", 0, 1, TAKES_JSON | TAKES_ALL, verb_end,
+	{ "end", "SESSION | --all | --user USER", "end a call", 0, 1,
+	  TAKES_JSON | TAKES_ALL | TAKES_USER, verb_end,
 	  "SESSION is what `sessions` shows in its first column, or the whole object path.\n"
-	  "      --all         every call of yours\n" },
+	  "      --all         every call of yours\n"
+	  "      --user USER   every call of this user; for root, and whoever polkit authorises\n" },
 	{ "enforce", "[--yes]", "deny capture outside calls from now on", 0, 0,
 	  TAKES_JSON | TAKES_YES, verb_enforce,
 	  "Shows which programs captured outside a call since the daemon started, asks, and makes the gate enforce, now\n"
@@ -92,6 +97,18 @@ static const struct verb verbs[] = {
 	  "Makes the gate report what it would deny, and deny nothing, now and after each start. For root, and whoever\n"
 	  "polkit authorises. Where the daemon does not run, start the machine with callgate.permissive=1 on the\n"
 	  "kernel's command line.\n" },
+	{ "policy", "check [FILE...] | explain --app APP [OPTION...] | reload",
+	  "what the administrator decided", 1, BOUND_RULE_FILES + 1,
+	  TAKES_JSON | TAKES_POLICY | TAKES_USER, verb_policy,
+	  "  check [FILE...]  say whether the files are understood, and where not; without FILE, those in place\n"
+	  "  explain          say for each kind which rule decides, and why\n"
+	  "      --app APP     the program's path, or the label that a question shows\n"
+	  "      --kind none|microphone|camera|both    what it asks for (both)\n"
+	  "      --user USER   name or number (you)\n"
+	  "      --peer unknown|pinned|verified        what is known of the other side (unknown)\n"
+	  "      --rules DIR   instead of /etc/callgate/policy.d\n"
+	  "  reload           have the daemon read configuration and rules anew; calls go on\n"
+	  "Rules are explained in callgate.conf(5).\n" },
 	{ "doctor", "", "find what is wrong, and what to do about it", 0, 0, TAKES_JSON,
 	  verb_doctor,
 	  "Looks at module, daemon, gate, devices, agent and system; exits with 1 if anything has to be done.\n" },
@@ -309,6 +326,9 @@ enum {
 	OPT_ANCHOR,
 	OPT_PASSPHRASE,
 	OPT_PASSPHRASE_FD,
+	OPT_APP,
+	OPT_USER,
+	OPT_RULES,
 };
 
 static const struct option options[] = {
@@ -335,6 +355,9 @@ static const struct option options[] = {
 	{ "anchor", required_argument, NULL, OPT_ANCHOR },
 	{ "passphrase", no_argument, NULL, OPT_PASSPHRASE },
 	{ "passphrase-fd", required_argument, NULL, OPT_PASSPHRASE_FD },
+	{ "app", required_argument, NULL, OPT_APP },
+	{ "user", required_argument, NULL, OPT_USER },
+	{ "rules", required_argument, NULL, OPT_RULES },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -364,14 +387,21 @@ static unsigned option_flag(int option)
 	case OPT_KEY:
 	case OPT_KEY_FD:
 	case OPT_DIRECTION:
-	case OPT_KIND:
 	case OPT_STREAM:
 		return TAKES_KEY;
+	case OPT_KIND:
+		return TAKES_KEY | TAKES_POLICY;
+	case OPT_USER:
+		return TAKES_USER;
+	case OPT_APP:
+	case OPT_RULES:
+		return TAKES_POLICY;
 	case OPT_REPLACE:
 		return TAKES_REPLACE;
 	case OPT_CSV:
-	case OPT_BEFORE:
 	case OPT_PEER:
+		return TAKES_HISTORY | TAKES_POLICY;
+	case OPT_BEFORE:
 	case OPT_PASSPHRASE:
 		return TAKES_HISTORY;
 	case OPT_ANCHOR:
@@ -493,6 +523,15 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 			break;
 		case OPT_PASSPHRASE_FD:
 			request.passphrase_fd = optarg;
+			break;
+		case OPT_APP:
+			request.app = optarg;
+			break;
+		case OPT_USER:
+			request.user = optarg;
+			break;
+		case OPT_RULES:
+			request.rules = optarg;
 			break;
 		}
 	}

@@ -29,6 +29,7 @@ struct ctl_request {
 	const char *via, *as, *tty;
 	const char *before, *peer, *anchor, *passphrase_fd;
 	const char *key, *key_fd, *direction, *kind;
+	const char *app, *user, *rules;
 	int n_arguments;
 	char **arguments;
 	char **command;
@@ -54,6 +55,7 @@ int verb_unseal(const struct ctl_request *request);
 int verb_identity(const struct ctl_request *request);
 int verb_history(const struct ctl_request *request);
 int verb_report(const struct ctl_request *request);
+int verb_policy(const struct ctl_request *request);
 
 /* Print "callgatectl: ..." on standard error. */
 void ctl_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -65,6 +67,13 @@ int ctl_exit_for(int r, const sd_bus_error *error);
 const char *ctl_message(const sd_bus_error *error);
 /* Connect and learn who the daemon is; explains its own failure, and the daemon's absence. */
 int ctl_connect(struct client *client);
+
+/* Call a method of the Manager that polkit may have to authorise; whoever is there is asked for a password. */
+int ctl_admin(struct client *client, const char *method, sd_bus_message **ret_reply,
+	      sd_bus_error *error, const char *types, ...);
+
+/* A user's number, given a name or a number; complains. */
+bool ctl_find_user(const char *name, uid_t *ret_uid);
 
 /* callgatectl-print.c: print cleaned text, or JSON. */
 void print_text(FILE *out, const char *text);

@@ -14,6 +14,8 @@ CASES = (
     (("call", "bob", "--v"), {"--via"}, "also behind an argument"),
     (("block", "ca"), {"camera"}, "kinds"),
     (("peers", "f"), {"forget"}, "changes of a peer"),
+    (("policy", "ex"), {"explain"}, "what policy does"),
+    (("policy", "explain", "--peer", "p"), {"pinned"}, "the values of an option"),
     (("call", "bob", "--", "ffmpeg", "--"), {""}, "nothing for the command of a call"),
     (("sing", "--"), {"--help"}, "no options for a verb that does not exist"),
 )
