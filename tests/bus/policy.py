@@ -45,11 +45,11 @@ ok(state() == "loaded" and creates() == "allowed", "without rules every call is 
 
 # ---- broken at the start
 alice.daemon.end()
-alice.daemon.rule("50-test.conf", "[rule a]\naction = alow\n")
+alice.daemon.rule("50-test.conf", "[rule ok]\naction = ask\n[rule a]\naction = alow\n")
 alice.daemon.start()
 alice.agent.become_agent()
 watcher.manager("Subscribe")
-ok(state() == "broken" and "50-test.conf:2:10: " in alice.daemon.log(), "a file that is not understood at the start is told with its place",
+ok(state() == "broken" and "50-test.conf:4:10: " in alice.daemon.log(), "a file that is not understood at the start is told with its place",
    alice.daemon.log())
 ok(creates() == "NotAllowed" and "policy check" in alice.app.said, "and no call is allowed", alice.app.said)
 ok(rules("[rule a]\naction = ak\n") == "Failed" and creates() == "NotAllowed" and state() == "broken",
