@@ -40,7 +40,13 @@ $(crowd_bin):
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(hardened_ld) -o $@ $^ $(PKG_LIBS)
 
-check-bus check-build tests: $(fake_bin) $(careless_bin) $(crowd_bin) $(dumpable_so) \
+# What app developers read is built as they would, and run by examples.py.
+example_bin := $(BUILD)/doc/examples/call
+$(example_bin): $(BUILD)/doc/examples/call.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(hardened_ld) -o $@ $^ $(PKG_LIBS)
+
+check-bus check-build tests: $(example_bin) $(fake_bin) $(careless_bin) $(crowd_bin) $(dumpable_so) \
 	$(make_journal)
 
--include $(patsubst %.o,%.d,$(fake_obj) $(careless_obj) $(crowd_obj))
+-include $(patsubst %.o,%.d,$(fake_obj) $(careless_obj) $(crowd_obj) $(BUILD)/doc/examples/call.o)
