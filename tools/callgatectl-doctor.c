@@ -101,6 +101,20 @@ static bool check_module(struct doctor *doctor)
 	return false;
 }
 
+/* What is not understood is told by `policy check`, which reads the files itself. */
+static void check_policy(struct doctor *doctor, const char *policy)
+{
+	if (!strcmp(policy, "loaded"))
+		tell(doctor, true, "policy", "the rules are understood", "");
+	else if (!strcmp(policy, "old"))
+		tell(doctor, false, "policy",
+		     "the files were changed and are not understood; the rules before are in force",
+		     "callgatectl policy check; as root: systemctl reload callgate");
+	else
+		tell(doctor, false, "policy", "the rules are not understood: no call is allowed",
+		     "callgatectl policy check; as root: systemctl reload callgate");
+}
+
 static void check_gate(struct doctor *doctor, struct client *client, bool module)
 {
 	sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -126,6 +140,8 @@ static void check_gate(struct doctor *doctor, struct client *client, bool module
 			    : "absent: nothing is denied and nothing can be granted",
 		     module ? "as root: systemctl restart callgate"
 			    : "load the module, then restart the daemon");
+	if (client_find(&manager, "Policy"))
+		check_policy(doctor, client_text(&manager, "Policy"));
 	client_dict_clear(&manager);
 }
 

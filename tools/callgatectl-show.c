@@ -135,6 +135,9 @@ static void status_people(const struct client_dict *manager, const struct client
 	const char *gate = client_text(manager, "Gate");
 
 	printf("Gate: %s (%s)\n", gate, gate_means(gate));
+	if (*client_text(manager, "Policy") && strcmp(client_text(manager, "Policy"), "loaded"))
+		printf("Policy: %s (see callgatectl policy check)\n",
+		       client_text(manager, "Policy"));
 	printf("Blocked by you: %s\n", plain_kinds(client_number(manager, "Blocked")));
 	printf("Capturing now:%s\n", streams->n ? "" : " nothing");
 	for (size_t i = 0; i < streams->n; i++)
