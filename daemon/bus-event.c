@@ -207,7 +207,7 @@ void bus_send_stream_stopped(struct service *service, const struct capture *stre
 }
 
 struct denied_data {
-	struct dict_entry entries[6];
+	struct dict_entry entries[7];
 };
 
 static int fill_denied(sd_bus_message *m, const void *data)
@@ -217,7 +217,7 @@ static int fill_denied(sd_bus_message *m, const void *data)
 	return dict_append(m, denied->entries, ARRAY_SIZE(denied->entries));
 }
 
-void bus_send_denied(struct service *service, const struct capture *attempt)
+void bus_send_denied(struct service *service, const struct capture *attempt, bool in_call)
 {
 	const struct capture_device *device = captures_device(&service->captures, attempt->device);
 	char exe[PROCESS_EXE_MAX + 1], name[CAPTURE_NAME_MAX + 1], app[BOUND_LABEL + 1];
@@ -233,10 +233,27 @@ void bus_send_denied(struct service *service, const struct capture *attempt)
 						  DICT_U32("Kinds", attempt->kinds),
 						  DICT_TEXT("Device", name),
 						  DICT_U32("Count", attempt->count),
+						  DICT_FLAG("InCall", in_call),
 					  } };
 
 	send_all(service, attempt->who.uid, NULL, BUS_PATH, BUS_MANAGER, "Denied", fill_denied,
 		 &data);
+}
+
+static int fill_blocked(sd_bus_message *m, const void *data)
+{
+	const struct dict_entry entry = DICT_U32("Blocked", *(const uint32_t *)data);
+	int r = sd_bus_message_append(m, "s", BUS_MANAGER);
+
+	if (r >= 0)
+		r = dict_append(m, &entry, 1);
+	return r < 0 ? r : sd_bus_message_append(m, "as", 0);
+}
+
+void bus_send_blocked(struct service *service, const struct user *user)
+{
+	send_all(service, user->uid, NULL, BUS_PATH, PROPERTIES, "PropertiesChanged", fill_blocked,
+		 &user->blocked);
 }
 
 static int fill_device(sd_bus_message *m, const void *data)

@@ -347,6 +347,7 @@ static int method_block(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		return r;
 	written = user_set_blocked(user, user->blocked | kinds);
 	calls_refresh(&service->calls);
+	bus_send_blocked(service, user);
 	return written < 0 ? bus_failed(error, written) : sd_bus_reply_method_return(m, NULL);
 }
 
@@ -355,6 +356,7 @@ static int apply_unblock(struct confirm *confirm, sd_bus_error *error)
 	int r = user_set_blocked(confirm->user, confirm->user->blocked & ~confirm->kinds);
 
 	calls_refresh(&confirm->service->calls);
+	bus_send_blocked(confirm->service, confirm->user);
 	return r < 0 ? bus_failed(error, r) : 0;
 }
 

@@ -171,7 +171,9 @@ void bus_send_programs(struct service *service, struct call *call,
 void bus_send_blob(struct service *service, struct call *call, const void *blob, size_t len);
 void bus_send_stream_started(struct service *service, const struct capture *stream);
 void bus_send_stream_stopped(struct service *service, const struct capture *stream);
-void bus_send_denied(struct service *service, const struct capture *attempt);
+/* in_call: the program has a session, which does not let it capture now. */
+void bus_send_denied(struct service *service, const struct capture *attempt, bool in_call);
+void bus_send_blocked(struct service *service, const struct user *user);
 void bus_send_device_added(struct service *service, const struct capture_device *device);
 void bus_send_device_removed(struct service *service, uint32_t device);
 

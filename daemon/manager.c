@@ -264,6 +264,7 @@ static void on_denied(void *userdata, const struct capture *attempt)
 	const struct capture_device *device = captures_device(&service->captures, attempt->device);
 	char exe[PROCESS_EXE_MAX + 1], name[CAPTURE_NAME_MAX + 1], message[PROCESS_EXE_MAX + 256];
 	bool permissive = gate_mode(service->gate) == GATE_PERMISSIVE;
+	bool in_call = calls_by_image(&service->calls, &attempt->who) != NULL;
 	const struct dict_entry details[] = {
 		DICT_TEXT("Executable", exe),
 		DICT_U32("Pid", (uint32_t)attempt->who.pid),
@@ -273,10 +274,9 @@ static void on_denied(void *userdata, const struct capture *attempt)
 
 	if (manager->started)
 		history_denied(&service->history, attempt);
-	bus_send_denied(service, attempt);
+	bus_send_denied(service, attempt, in_call);
 	denial_note(&service->denials, attempt, (uint64_t)time(NULL));
-	if (calls_by_image(&service->calls, &attempt->who) != NULL ||
-	    agent_of(&service->approvals, attempt->who.uid, POLICY_ASK_ALL) == NULL)
+	if (in_call || agent_of(&service->approvals, attempt->who.uid, POLICY_ASK_ALL) == NULL)
 		return;
 	if (told_before(manager, attempt, attempt->since != 0 ? attempt->since : call_clock()))
 		return;

@@ -96,7 +96,8 @@ ok(wait_for(lambda: 22 in alice.gate.verdicts) and not alice.gate.verdicts[22],
 notice = alice.agent.wait("Notify")
 ok(notice and notice["arguments"][0] == "denied" and "sleep" in notice["arguments"][1] and
    "Test camera" in notice["arguments"][1], "its user is told", notice)
-ok(watcher.wait_signal("Denied")["arguments"][0]["Pid"] == loner, "and so are subscribers")
+told = watcher.wait_signal("Denied")["arguments"][0]
+ok(told["Pid"] == loner and told["InCall"] is False, "and so are subscribers", told)
 alice.gate.event("denied 0 " + alice.gate.capture(loner, 7, 2, count=5))
 ok(watcher.wait_signal("Denied")["arguments"][0]["Count"] == 5 and not alice.agent.wait("Notify", 0.5),
    "the second time only subscribers are told")
@@ -107,6 +108,8 @@ ok(watcher.wait_signal("StreamStopped") and wait_for(lambda: bob.properties(othe
 # ---- blocks
 watcher.manager("Block", "u", CAMERA)
 ok(alice.gate.allowed() == MICROPHONE, "a block takes the kind away at once, by any process of the user")
+told = watcher.wait_signal("PropertiesChanged", path=ROOT_PATH)
+ok(told and told["arguments"][1] == {"Blocked": CAMERA}, "which is told", told)
 serial = watcher.start_call(ROOT_PATH, MANAGER, "Unblock", "u", CAMERA)
 question = alice.agent.wait("Confirm")
 ok(question["arguments"][0] == "unblock" and alice.gate.allowed() == MICROPHONE, "unblocking is asked first")
@@ -121,6 +124,8 @@ serial = watcher.start_call(ROOT_PATH, MANAGER, "Unblock", "u", CAMERA)
 alice.agent.reply(alice.agent.wait("Confirm"), "b", True)
 watcher.answer_to(serial)
 ok(wait_for(lambda: alice.gate.allowed() == 3), "with it the kind is granted again")
+told = watcher.wait_signal("PropertiesChanged", path=ROOT_PATH)
+ok(told and told["arguments"][1] == {"Blocked": 0}, "which is told, too", told)
 
 # ---- every blob with any byte flipped
 blobs = [blob for blob in relay.seen if len(blob) == 2 * 110][-1:] + [init]
