@@ -65,8 +65,9 @@ bus_bin := $(patsubst %.c,$(BUILD)/%,$(bus_src))
 broker_src := $(addprefix tools/callgate-agent/,callgate-agent.c hand.c display.c)
 window_src := $(wildcard tools/callgate-agent/prompt-*.c)
 sound_src := $(wildcard tools/callgate-pipewire/*.c)
+indicator_src := $(wildcard tools/callgate-indicator/*.c)
 tools_bin := $(addprefix $(BUILD)/,callgatectl callgate-agent-tty callgate-agent callgate-prompt callgate-presence \
-	callgate-pipewire)
+	callgate-pipewire callgate-indicator)
 daemon_bin := $(if $(wildcard daemon/main.c),$(BUILD)/callgated)
 
 # ---- what a person asks for ------------------------------------------------------------------------------------
@@ -205,7 +206,9 @@ $(BUILD)/callgatectl: $(call obj,$(ctl_src) $(shared_src)) $(BUILD)/libcallgate.
 $(BUILD)/callgate-agent-tty: $(call obj,$(agent_src) tools/agent.c tools/client.c tools/plain.c daemon/util/text.c)
 $(BUILD)/callgate-agent: $(call obj,$(broker_src) tools/agent.c tools/client.c tools/plain.c daemon/util/text.c)
 $(BUILD)/callgate-presence: $(call obj,$(presence_src))
-$(BUILD)/callgated $(BUILD)/callgatectl $(BUILD)/callgate-agent-tty $(BUILD)/callgate-agent $(BUILD)/callgate-presence:
+$(BUILD)/callgate-indicator: $(call obj,$(indicator_src) tools/client.c tools/plain.c daemon/util/text.c)
+$(BUILD)/callgated $(BUILD)/callgatectl $(BUILD)/callgate-agent-tty $(BUILD)/callgate-agent $(BUILD)/callgate-presence \
+$(BUILD)/callgate-indicator:
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(hardened_ld) -o $@ $^ $(PKG_LIBS)
 
@@ -243,5 +246,6 @@ $(bus_bin): %: %.o $(BUILD)/libcallgate.a
 
 -include $(wildcard tests/*/rules.mk)
 -include $(patsubst %.o,%.d,$(call obj,$(daemon_src) $(tool_src) $(presence_src) $(broker_src) $(window_src) $(sound_src) \
+	$(indicator_src) \
 	$(kself_src) $(bus_src)) \
 	$(call asan,$(unit_src) $(lib_src) $(tool_src)))

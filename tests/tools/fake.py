@@ -237,12 +237,14 @@ class Fake(dbus.service.Object):
     @dbus.service.method(MANAGER, in_signature="u")
     def Block(self, kinds):
         self.blocked |= kinds
+        self.event("PropertiesChanged", "sa{sv}as", MANAGER, {"Blocked": dbus.UInt32(self.blocked)}, [])
 
     @dbus.service.method(MANAGER, in_signature="u")
     def Unblock(self, kinds):
         if self.refusal:
             raise Error(*self.refusal)
         self.blocked &= ~kinds
+        self.event("PropertiesChanged", "sa{sv}as", MANAGER, {"Blocked": dbus.UInt32(self.blocked)}, [])
 
     @dbus.service.method(MANAGER, sender_keyword="sender")
     def Subscribe(self, sender):
@@ -257,6 +259,10 @@ class Fake(dbus.service.Object):
     @dbus.service.method("org.freedesktop.DBus.Properties", in_signature="s", out_signature="a{sv}")
     def GetAll(self, interface):
         return {"Version": "0.1", "Gate": self.gate, "Blocked": dbus.UInt32(self.blocked)}
+
+    @dbus.service.method("org.freedesktop.DBus.Properties", in_signature="ss", out_signature="v")
+    def Get(self, interface, name):
+        return self.GetAll(interface)[name]
 
     def ask(self, method, *arguments, signature=None):
         """Ask the agent; the answer arrives in self.asked as (method, reply or error name)."""
