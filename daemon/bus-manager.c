@@ -446,6 +446,7 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
 		DICT_U32("Blocked", user->blocked),
 		DICT_TEXT("SealedBy", vault_name(service->users.vault)),
 		DICT_TEXT("Policy", bus_policy_state_name(service->policy_state)),
+		DICT_FLAG("Agent", agent_of(&service->approvals, uid, POLICY_ASK_ALL) != NULL),
 	};
 
 	return bus_get(reply, property, entries, ARRAY_SIZE(entries));
@@ -462,6 +463,7 @@ static const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_PROPERTY("Blocked", "u", get_property, 0, 0),
 	SD_BUS_PROPERTY("SealedBy", "s", get_property, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_PROPERTY("Policy", "s", get_property, 0, 0),
+	SD_BUS_PROPERTY("Agent", "b", get_property, 0, 0),
 	METHOD("CreateSession", ("s", contact, "u", kinds, "h", subject, "a{sv}", options),
 	       ("o", session), method_create_session),
 	METHOD("AcceptSession",

@@ -115,6 +115,19 @@ static void check_policy(struct doctor *doctor, const char *policy)
 		     "callgatectl policy check; as root: systemctl reload callgate");
 }
 
+/* Root's agent, were there one, approves root's calls only. */
+static void check_registered(struct doctor *doctor, const struct client_dict *manager)
+{
+	const struct client_field *agent = client_find(manager, "Agent");
+
+	if (!agent || geteuid() == 0)
+		return;
+	tell(doctor, agent->number, "asking",
+	     agent->number ? "an agent of yours is there to ask you"
+			   : "no agent of yours is registered: nothing can be approved",
+	     "start 'callgatectl agent' on a text console, or callgate-agent in a session on X11");
+}
+
 static void check_gate(struct doctor *doctor, struct client *client, bool module)
 {
 	sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -142,6 +155,7 @@ static void check_gate(struct doctor *doctor, struct client *client, bool module
 			    : "load the module, then restart the daemon");
 	if (client_find(&manager, "Policy"))
 		check_policy(doctor, client_text(&manager, "Policy"));
+	check_registered(doctor, &manager);
 	client_dict_clear(&manager);
 }
 
@@ -270,6 +284,44 @@ static void check_system(struct doctor *doctor)
 	     "as root: echo kernel.yama.ptrace_scope=1 >/etc/sysctl.d/50-callgate.conf && sysctl --system");
 }
 
+/* The version of the library that the server is linked with, if there is a server. */
+static bool pipewire_version(int *ret_major, char *ret_text, size_t size)
+{
+	FILE *file = popen("pipewire --version 2>/dev/null", "re");
+	char line[256];
+	bool found = false;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		const char *version = strstr(line, "Linked with libpipewire ");
+
+		if (!version)
+			continue;
+		version += strlen("Linked with libpipewire ");
+		found = sscanf(version, "%d.", ret_major) == 1;
+		snprintf(ret_text, size, "%.*s", (int)strcspn(version, "\n"), version);
+	}
+	if (file)
+		pclose(file);
+	return found;
+}
+
+static void check_pipewire(struct doctor *doctor)
+{
+	char version[32], what[160];
+	int major;
+
+	if (!pipewire_version(&major, version, sizeof(version)))
+		return;
+	snprintf(
+		what, sizeof(what),
+		major >= 1
+			? "version %s hides cameras and microphones from clients without a call"
+			: "version %s cannot hide devices from its clients, so capture through it is denied as a whole",
+		version);
+	tell(doctor, major >= 1, "pipewire", what,
+	     "upgrade PipeWire to 1.0 or later, or use programs that capture without it");
+}
+
 int verb_doctor(const struct ctl_request *request)
 {
 	struct doctor doctor = { .json = request->json };
@@ -293,6 +345,7 @@ int verb_doctor(const struct ctl_request *request)
 	client_close(&client);
 	check_agent(&doctor);
 	check_system(&doctor);
+	check_pipewire(&doctor);
 	if (doctor.json)
 		puts("]");
 	return doctor.findings ? CTL_FAILED : CTL_OK;

@@ -164,6 +164,20 @@ def test_doctor():
     tap.ok(not found["permissive"]["gate"]["ok"] and "callgatectl enforce" in found["permissive"]["gate"]["do"],
            "and one that only reports, with what to do", found["permissive"])
     tap.ok(not found["absent"]["gate"]["ok"] and found["absent"]["gate"]["do"], "and none", found["absent"])
+    user = ["setpriv", "--reuid", "1", "--regid", "1", "--clear-groups", CTL, "doctor", "--json"]
+    for fake.with_agent, version in ((False, "0.3.65"), (True, "1.4.2")):
+        with open(bus.dir + "/pipewire", "w", encoding="ascii") as file:
+            file.write(f"#!/bin/sh\necho Compiled with libpipewire 1.0.0\necho Linked with libpipewire {version}\n")
+        os.chmod(bus.dir, 0o755)
+        os.chmod(bus.dir + "/pipewire", 0o755)
+        done = subprocess.run(user, capture_output=True, text=True, check=False,
+                              env=dict(os.environ, PATH=f"{bus.dir}:{os.environ['PATH']}"))
+        found = {line["check"]: line for line in json.loads(done.stdout)}
+        good = fake.with_agent
+        tap.ok(found["asking"]["ok"] == good and bool(found["asking"]["do"]) != good,
+               f"doctor sees {'that somebody asks' if good else 'that nobody asks'}", found["asking"])
+        tap.ok(found["pipewire"]["ok"] == good and version in found["pipewire"]["what"],
+               f"and PipeWire {version}", found["pipewire"])
     code, out, _ = ctl("doctor", env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent"})
     tap.ok(code == 1 and "BAD   daemon" in out and "do: " in out, "without a bus it says so and exits with 1", out)
 

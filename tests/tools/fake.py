@@ -173,7 +173,7 @@ class Fake(dbus.service.Object):
         self.approve, self.grant, self.ask_agent = 3, 3, False
         self.sessions, self.subscribers, self.rejected, self.ended = [], [], 0, 0
         self.streams, self.devices, self.peers = [], [], []
-        self.agent = None
+        self.agent, self.with_agent = None, False
         self.asked = []
         self.number = 0
         self.loop = GLib.MainLoop()
@@ -258,7 +258,8 @@ class Fake(dbus.service.Object):
 
     @dbus.service.method("org.freedesktop.DBus.Properties", in_signature="s", out_signature="a{sv}")
     def GetAll(self, interface):
-        return {"Version": "0.1", "Gate": self.gate, "Blocked": dbus.UInt32(self.blocked)}
+        return {"Version": "0.1", "Gate": self.gate, "Blocked": dbus.UInt32(self.blocked),
+                "Agent": self.agent is not None or self.with_agent}
 
     @dbus.service.method("org.freedesktop.DBus.Properties", in_signature="ss", out_signature="v")
     def Get(self, interface, name):
