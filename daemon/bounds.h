@@ -22,8 +22,11 @@
 #define BOUND_ADMINS		4   /* changes that wait for an authorisation, of all users */
 #define BOUND_TOLD		64  /* programs whose denial was told lately */
 
-#define BOUND_PENDING_UID   32 /* records that wait until they can be written */
-#define BOUND_DENIED_UID    64 /* programs whose denied attempts of a day are counted apart */
+#define BOUND_PENDING_UID 32	/* records that wait until they can be written */
+#define BOUND_DENIED_UID  64	/* programs whose denied attempts of a day are counted apart */
+#ifndef BOUND_COUNT_SECONDS	/* a test has no quarter of an hour */
+#define BOUND_COUNT_SECONDS 900 /* denied attempts are on the disk after this at the latest */
+#endif
 #define BOUND_REPLACE_BYTES (64u << 20) /* of a rewritten history */
 
 #define BOUND_BLOB     256  /* bytes; the longest of the protocol is 178 */

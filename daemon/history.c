@@ -5,7 +5,8 @@
  *
  * A record that cannot be written waits in memory, a few for each user, as do those of a user who has set no journal key yet.
  * Denied attempts are counted; the first of a program is written at once, then each time that the count has doubled, and
- * what is left when the day or the daemon ends: a crash loses at most half of a count, and no flood fills the disk.
+ * what is left a quarter of an hour later, or when the day or the daemon ends: a crash loses at most half of a count and
+ * nothing that is older, and no flood fills the disk.
  */
 #include "history.h"
 
@@ -181,14 +182,16 @@ static void report(struct history *history, struct history_user *user, int error
 /* Everything that waits; with @counts also the counts that have not doubled. */
 static int flush(struct history *history, struct history_user *user, bool counts)
 {
-	unsigned int done = 0;
 	int r = open_journal(history, user);
+	bool wrote = false;
+	unsigned int done = 0;
 
 	while (r >= 0 && done < user->n_waiting) {
 		r = write_record(user, user->waiting[done]);
 		/* One that can never be written must not hold up the others. */
 		if (r >= 0 || r == -EINVAL || r == -EMSGSIZE) {
 			free(user->waiting[done++]);
+			wrote = true;
 			r = 0;
 		}
 	}
@@ -197,10 +200,27 @@ static int flush(struct history *history, struct history_user *user, bool counts
 	user->n_waiting -= done;
 	for (unsigned int i = 0; r >= 0 && i < user->n_counted; i++)
 		if (user->counted[i].more &&
-		    (counts || user->counted[i].more >= user->counted[i].written))
+		    (counts || user->counted[i].more >= user->counted[i].written)) {
 			r = write_count(user, &user->counted[i]);
-	report(history, user, r < 0 ? r : 0);
+			wrote = true;
+		}
+	/* That there was nothing to write does not mean that it could be. */
+	if (r < 0 || wrote)
+		report(history, user, r < 0 ? r : 0);
 	return r;
+}
+
+/* Once for all that waits: a timer that runs is not put off. */
+static void count_later(struct history *history)
+{
+	int enabled;
+
+	if (history->counting == NULL ||
+	    sd_event_source_get_enabled(history->counting, &enabled) < 0 || enabled)
+		return;
+	sd_event_source_set_time(history->counting,
+				 call_clock() / 1000 + BOUND_COUNT_SECONDS * 1000000ull);
+	sd_event_source_set_enabled(history->counting, SD_EVENT_ONESHOT);
 }
 
 static void add(struct history *history, struct history_user *user, const struct waiting *waiting)
@@ -265,18 +285,45 @@ static int on_midnight(sd_event_source *source, uint64_t usec, void *userdata)
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+/* Also those that were to be written before and could not. */
+static int on_counting(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct history *history = userdata;
+	struct history_user *user;
+	bool left = false;
+
+	LIST_FOREACH(user, &history->all, all)
+	{
+		if (is_idle(user))
+			continue;
+		/* Without a key it may wait for ever. */
+		if (flush(history, user, true) != -ENOKEY)
+			left |= !is_idle(user);
+	}
+	if (left)
+		count_later(history);
+	return 0;
+}
+
 int history_init(struct history *history, sd_event *event, const struct policy *policy,
 		 struct users *users, void (*tell)(void *userdata, uid_t uid, const char *message),
 		 void *userdata)
 {
+	int r;
+
 	*history = (struct history){
 		.policy = policy, .users = users, .tell = tell, .userdata = userdata
 	};
 	LIST_INIT(&history->all);
 	users_each(users, expire_one, history);
-	return sd_event_add_time(event, &history->midnight, CLOCK_REALTIME,
-				 (history_today() + 1ull) * DAY_SECONDS * 1000000, 1000000,
-				 on_midnight, history);
+	r = sd_event_add_time(event, &history->counting, CLOCK_BOOTTIME, 0, 1000000, on_counting,
+			      history);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(history->counting, SD_EVENT_OFF);
+	return r < 0 ? r
+		     : sd_event_add_time(event, &history->midnight, CLOCK_REALTIME,
+					 (history_today() + 1ull) * DAY_SECONDS * 1000000, 1000000,
+					 on_midnight, history);
 }
 
 void history_deinit(struct history *history)
@@ -289,6 +336,7 @@ void history_deinit(struct history *history)
 		free_user(history, user);
 	}
 	history->midnight = sd_event_source_disable_unref(history->midnight);
+	history->counting = sd_event_source_disable_unref(history->counting);
 }
 
 int history_journal(struct history *history, uid_t uid, struct journal **ret_journal)
@@ -318,8 +366,11 @@ int history_check(struct history *history, uid_t uid, struct refusal *ret_refusa
 		return 0;
 	user = get_user(history, uid);
 	r = user != NULL ? flush(history, user, false) : -ENOSPC;
-	if (r >= 0)
+	if (r >= 0) {
 		r = journal_ready(user->journal, history_today());
+		if (r < 0)
+			report(history, user, r);
+	}
 	if (r >= 0 || r == -ENOKEY)
 		return 0;
 	return refuse(
@@ -409,4 +460,6 @@ void history_denied(struct history *history, const struct capture *attempt)
 		counted->more += attempt->count;
 	if (counted->more >= counted->written)
 		flush(history, user, false);
+	if (counted->more)
+		count_later(history);
 }

@@ -27,7 +27,7 @@ struct history {
 	unsigned int count;
 	const struct policy *policy;
 	struct users *users;
-	sd_event_source *midnight;
+	sd_event_source *midnight, *counting;
 	void (*tell)(void *userdata, uid_t uid, const char *message);
 	void *userdata;
 };

@@ -28,6 +28,8 @@
 #define DAY_SECONDS 86400u
 /* A daemon that restarts for ever must not fill a directory that is read whole. */
 #define PARTS_MAX   4096u
+/* Bytes of the longest record. */
+#define CELLS_MAX   ((RECORD_LEN_MAX / SEGMENT_CELL_DATA + 1) * SEGMENT_CELL_LEN)
 
 /**
  * struct journal
@@ -221,8 +223,12 @@ static int standing(const struct journal *journal, const struct keyring *keyring
 
 static void close_segment(struct journal *journal)
 {
-	if (journal->fd >= 0)
+	if (journal->fd >= 0) {
+		/* What reserve() took and nobody needed. */
+		if (ftruncate(journal->fd, journal->size) < 0)
+			journal->size = 0;
 		close(journal->fd);
+	}
 	journal->fd = -1;
 	crypto_wipe(journal->keys, sizeof(*journal->keys));
 }
@@ -335,7 +341,7 @@ int journal_set_public(struct journal *journal, const uint8_t public_key[CRYPTO_
 
 /* ---- writing ------------------------------------------------------------------------------------- */
 
-int journal_ready(struct journal *journal, uint32_t today)
+static int ready(struct journal *journal, uint32_t today)
 {
 	_cleanup_(keyring_free_p) struct keyring *keyring = NULL;
 	int r;
@@ -356,6 +362,21 @@ int journal_ready(struct journal *journal, uint32_t today)
 	return r;
 }
 
+/* A record that fits now must still fit when its call ends. A file system that cannot promise that is taken as it is. */
+static int reserve(const struct journal *journal)
+{
+	if (fallocate(journal->fd, FALLOC_FL_KEEP_SIZE, journal->size, CELLS_MAX) == 0)
+		return 0;
+	return errno == ENOSPC || errno == EDQUOT ? -errno : 0;
+}
+
+int journal_ready(struct journal *journal, uint32_t today)
+{
+	int r = ready(journal, today);
+
+	return r < 0 ? r : reserve(journal);
+}
+
 static int write_all(int fd, const uint8_t *p, size_t len, off_t at)
 {
 	while (len) {
@@ -374,13 +395,13 @@ static int write_all(int fd, const uint8_t *p, size_t len, off_t at)
 
 int journal_append(struct journal *journal, uint32_t today, const void *data, size_t len)
 {
-	uint8_t cells[(RECORD_LEN_MAX / SEGMENT_CELL_DATA + 1) * SEGMENT_CELL_LEN];
+	uint8_t cells[CELLS_MAX];
 	size_t size = segment_cells(len) * SEGMENT_CELL_LEN;
 	int r;
 
 	if (size > sizeof(cells))
 		return -EMSGSIZE;
-	r = journal_ready(journal, today);
+	r = ready(journal, today);
 	if (r < 0)
 		return r;
 	segment_seal(journal->keys, &journal->number, journal->tag, data, len, cells);
@@ -401,7 +422,7 @@ int journal_pseudonym(struct journal *journal, uint32_t today,
 {
 	_cleanup_(keyring_free_p) struct keyring *keyring = NULL;
 	const struct keyring_day *day;
-	int r = journal_ready(journal, today);
+	int r = ready(journal, today);
 
 	if (r >= 0)
 		r = load(journal, &keyring);
@@ -416,8 +437,12 @@ int journal_pseudonym(struct journal *journal, uint32_t today,
 
 /* ---- deleting ------------------------------------------------------------------------------------ */
 
-/* The new key file is the deletion; the files without a key are only room to be had back. */
-static int commit(struct journal *journal, struct keyring *keyring, uint64_t next)
+/*
+ * The new key file is the deletion; the files without a key are only room to be had back. Where there is none for it on a full
+ * disk, @sweep lets the files go first that will have no key: they are what is to be deleted. Should the machine stop just
+ * then they are missing, which the reader says, and can be forgotten again.
+ */
+static int commit(struct journal *journal, struct keyring *keyring, uint64_t next, bool sweep)
 {
 	_cleanup_free_ struct journal_part *parts = NULL;
 	size_t n;
@@ -427,10 +452,16 @@ static int commit(struct journal *journal, struct keyring *keyring, uint64_t nex
 	if (r < 0)
 		return r;
 	keyring->floor = n ? parts[0].first : next;
+	free(TAKE_PTR(parts));
 	r = save(journal, keyring);
+	if ((r == -ENOSPC || r == -EDQUOT) && sweep) {
+		r = scan(journal, keyring, true, &parts, &n);
+		free(TAKE_PTR(parts));
+		if (r >= 0)
+			r = save(journal, keyring);
+	}
 	if (r < 0)
 		return r;
-	free(TAKE_PTR(parts));
 	return scan(journal, keyring, true, &parts, &n);
 }
 
@@ -450,7 +481,7 @@ int journal_expire(struct journal *journal, uint32_t today)
 		return 0;
 	if (journal->fd >= 0 && journal->day != today)
 		close_segment(journal);
-	return commit(journal, keyring, next);
+	return commit(journal, keyring, next, true);
 }
 
 int journal_forget(struct journal *journal, uint32_t before, uint32_t today)
@@ -474,7 +505,7 @@ int journal_forget(struct journal *journal, uint32_t before, uint32_t today)
 	keyring_drop(keyring, before);
 	keyring->deleted_day = today;
 	keyring->deletion = before == UINT32_MAX ? KEYRING_ALL : KEYRING_BEFORE;
-	return commit(journal, keyring, next);
+	return commit(journal, keyring, next, true);
 }
 
 /* ---- handing out --------------------------------------------------------------------------------- */
@@ -589,5 +620,5 @@ int journal_replace(struct journal *journal, uint32_t today, uint64_t next,
 	}
 	keyring->deleted_day = keyring->rewritten_day = today;
 	keyring->deletion = KEYRING_PEER;
-	return commit(journal, keyring, old_floor);
+	return commit(journal, keyring, old_floor, false);
 }

@@ -37,7 +37,7 @@ int journal_public(struct journal *journal, uint8_t ret_public[CRYPTO_KEY_LEN]);
 int journal_set_public(struct journal *journal, const uint8_t public_key[CRYPTO_KEY_LEN]);
 
 /**
- * journal_ready - make sure that there is a segment for today
+ * journal_ready - make sure that there is a segment for today, and room for one more record
  *
  * Return: 0; -ENOKEY; -ENOSPC and others: nothing can be written now.
  */

@@ -377,33 +377,6 @@ status, out, err = ctl(alice)
 ok(records(alice)["history"] == [] and "Nothing is recorded" in out and "you forgot everything" in out,
    "nothing is left, and that it was deleted is said", out)
 
-# ---- a journal that cannot be written
-alice.daemon.end()
-os.chmod(journal(alice), 0o500)
-alice.daemon.start()
-
-
-def create():
-    agent = Actor(alice.bus, ALICE, [AGENT_GROUP])
-    agent.become_agent()
-    app = Actor(alice.bus, ALICE)
-    refused = app.refusal(ROOT_PATH, MANAGER, "CreateSession", "suha{sv}", "bob", 3, {"pidfd": app.spawn()},
-                          {"options": {}})
-    return refused, getattr(app, "said", "")
-
-
-refused = create()
-ok(refused[0] == "Failed" and "cannot be written" in refused[1], "while it cannot be written there is no new call", refused)
-os.chmod(journal(alice), 0o700)
-ok(create()[0] == "allowed", "and there is one once it can")
-alice.daemon.end()
-os.chmod(journal(alice), 0o500)
-with open(alice.daemon.config, "a") as file:
-    file.write("[history]\nfull = continue\n")
-alice.daemon.start()
-ok(create()[0] == "allowed", "nor is it refused where the policy says to go on")
-os.chmod(journal(alice), 0o700)
-
 # ---- a machine that keeps none
 alice.daemon.end()
 with open(alice.daemon.config, "a") as file:

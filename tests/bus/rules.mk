@@ -5,6 +5,9 @@ fake_bin := $(BUILD)/tests/callgated-fake
 careless_obj := $(call asan,tests/bus/fake/careless.c)
 careless_bin := $(BUILD)/tests/callgated-careless
 
+# Denied attempts are on the disk after seconds.
+$(call asan,daemon/history.c): CPPFLAGS += -DBOUND_COUNT_SECONDS=2
+
 $(fake_bin): $(fake_obj)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(sanitized) -Wl,--as-needed -o $@ $^ $(PKG_LIBS)

@@ -396,8 +396,11 @@ static void a_clock_set_back_loses_nothing_and_keeps_nothing_for_ever(void **sta
 	assert_int_equal(seen.n + seen.total, 0);
 }
 
+static const uint8_t peer_key[CRYPTO_KEY_LEN] = { 5 };
+
 /* Copies of everything but the key file, taken before; what can be done with them afterwards. */
-static void copies_cannot_be_opened(const struct rig_file *copies, size_t n)
+static void copies_cannot_be_opened(const struct rig_file *copies, size_t n,
+				    const uint8_t *peer_then)
 {
 	static struct keyring now;
 	struct rig_file files[RIG_FILES];
@@ -419,6 +422,13 @@ static void copies_cannot_be_opened(const struct rig_file *copies, size_t n)
 					 -EBADMSG);
 			crypto_secret_free(keys);
 		}
+	/* Nor does any of them make the pseudonym that stands in the copies. */
+	for (size_t j = 0; j < now.n && peer_then; j++) {
+		uint8_t peer_now[RECORD_PEER_LEN];
+
+		keyring_pseudonym(&now.days[j], peer_key, peer_now);
+		assert_memory_not_equal(peer_now, peer_then, sizeof(peer_now));
+	}
 	rig_free(files, m);
 	/* Put back, they are swept away. */
 	for (size_t i = 0; i < n; i++) {
@@ -439,27 +449,29 @@ static void what_was_forgotten_stays_so_for_those_with_copies(void **state)
 {
 	struct rig_file copies[RIG_FILES];
 	static struct keyring before;
-	uint8_t peer[CRYPTO_KEY_LEN] = { 5 }, one[RECORD_PEER_LEN], two[RECORD_PEER_LEN];
+	uint8_t one[RECORD_PEER_LEN], two[RECORD_PEER_LEN];
 	struct rig_seen seen;
 	struct walk walk;
 	size_t n;
 
 	assert_int_equal(rig_append(journal, DAY0, 1, false), 0);
-	assert_int_equal(journal_pseudonym(journal, DAY0, peer, one), 0);
+	assert_int_equal(journal_pseudonym(journal, DAY0, peer_key, one), 0);
 	assert_int_equal(rig_append(journal, DAY0 + 1, 2, false), 0);
 	n = rig_read(dir, copies, &before);
 	/* The twin: with the key file of then they open. */
 	rig_walk(copies, n, &before, &walk, &seen);
 	assert_int_equal(seen.n, 2);
+	keyring_pseudonym(&before.days[0], peer_key, two);
+	assert_memory_equal(one, two, sizeof(one));
 	assert_int_equal(journal_forget(journal, DAY0 + 1, DAY0 + 1), 0);
-	copies_cannot_be_opened(copies, 1);
+	copies_cannot_be_opened(copies, 1, one);
 	rig_look(dir, &walk, &seen);
 	assert_int_equal(seen.n, 1);
 	assert_true(rig_has(&seen, 2));
 	assert_int_equal(seen.total, 0);
 	assert_int_equal(journal_forget(journal, UINT32_MAX, DAY0 + 1), 0);
-	copies_cannot_be_opened(copies, n);
-	assert_int_equal(journal_pseudonym(journal, DAY0, peer, two), 0);
+	copies_cannot_be_opened(copies, n, one);
+	assert_int_equal(journal_pseudonym(journal, DAY0, peer_key, two), 0);
 	assert_memory_not_equal(one, two, sizeof(one));
 	rig_free(copies, n);
 }
@@ -538,7 +550,7 @@ static void rewritten_days_take_the_place_of_the_old(void **state)
 	assert_int_equal(seen.total, 0);
 	assert_int_equal(seen.n, 3);
 	assert_true(rig_has(&seen, 1) && rig_has(&seen, 3) && rig_has(&seen, 5));
-	copies_cannot_be_opened(copies, n);
+	copies_cannot_be_opened(copies, n, NULL);
 	assert_int_equal(rig_append(journal, DAY0 + 1, 6, true), 0);
 	rig_look(dir, &walk, &seen);
 	assert_int_equal(seen.total, 0);
