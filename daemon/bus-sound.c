@@ -9,6 +9,8 @@
  * Security: what a caller says only ever picks among what the user's own live
  * sessions hold at that moment. A server's grant is of the session, so that it
  * ends with it, and of kinds that some linked client of that session may capture.
+ * A program that could name any process as the server would capture by way of it
+ * in every call: both have to be the programs that the configuration names.
  */
 #include "bus.h"
 
@@ -360,6 +362,12 @@ static int identify(struct service *service, uid_t uid, int pidfd, struct proces
 	return 0;
 }
 
+/* By the kernel's word, and nobody but root can have put something else there. */
+static bool is_program(const struct process_facts *facts, const char *path)
+{
+	return facts->proven && strcmp(facts->exe, path) == 0 && process_root_owned(path) == 1;
+}
+
 static int method_attach(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct service *service = userdata;
@@ -376,17 +384,20 @@ static int method_attach(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		return bus_failed(error, r);
 	gate_look(service->gate);
 	r = bus_caller_facts(service, &caller, &program);
-	if (r < 0 || !program.proven || process_root_owned(program.exe) != 1)
+	if (r < 0 || !is_program(&program, service->policy.sound_manager))
 		return refused(
 			error, REFUSAL_NOT_ALLOWED,
-			"Where the gate is, and only there, a program that only root can change may manage a sound "
-			"server: callgate-pipewire. Look with 'callgatectl status' whether the gate is there.");
+			"Where the gate is, and only there, one program may manage a sound server: the one that "
+			"[sound] manager names, which is callgate-pipewire, as installed by root. Look with "
+			"'callgatectl status' whether the gate is there.");
 	r = identify(service, caller.uid, pidfd, &server, error);
 	if (r < 0)
 		return r;
-	if (!server.proven || process_root_owned(server.exe) != 1)
-		return refused(error, REFUSAL_NOT_ALLOWED,
-			       "The sound server has to be a program that only root can change.");
+	if (!is_program(&server, service->policy.sound_server))
+		return refused(
+			error, REFUSAL_NOT_ALLOWED,
+			"The sound server has to be the program that [sound] server names, as installed by "
+			"root.");
 	LIST_FOREACH(sound, &service->sounds, all)
 	if (sound->uid == caller.uid)
 		return refused(

@@ -16,7 +16,7 @@
 
 const char policy_no_such_key[] =
 	"there is no such key; the keys are [prompt] timeout, pseudo_terminal; [unverified] seconds, "
-	"kinds; [channel] heartbeat; [history] days, unit, full; [agent] group";
+	"kinds; [channel] heartbeat; [history] days, unit, full; [agent] group; [sound] manager, server";
 
 void policy_init(struct policy *policy)
 {
@@ -29,6 +29,8 @@ void policy_init(struct policy *policy)
 		.history_unit = 900,
 		.history_deny = true,
 		.agent_group = "callgate-agent",
+		.sound_manager = "/usr/libexec/callgate-pipewire",
+		.sound_server = "/usr/bin/pipewire",
 		.kinds = POLICY_KIND_ALL,
 		.asks = POLICY_ASK_ALL,
 		.lifetime_ns = POLICY_LIFE_S * NS_PER_S,
@@ -45,6 +47,14 @@ static bool set_flag(bool *flag, const char *value)
 		*flag = false;
 	else
 		return false;
+	return true;
+}
+
+static bool set_path(char path[POLICY_PATH_MAX], const char *value)
+{
+	if (value[0] != '/' || !text_is_name(value, POLICY_PATH_MAX - 1))
+		return false;
+	snprintf(path, POLICY_PATH_MAX, "%s", value);
 	return true;
 }
 
@@ -108,6 +118,12 @@ bool policy_set(struct policy *policy, const char *section, const char *name, co
 		if (!text_is_name(value, POLICY_GROUP_MAX - 1))
 			return false;
 		snprintf(policy->agent_group, sizeof(policy->agent_group), "%s", value);
+	} else if (strcmp(section, "sound") == 0 && strcmp(name, "manager") == 0) {
+		*ret_why = "[sound] manager is the path of a program";
+		return set_path(policy->sound_manager, value);
+	} else if (strcmp(section, "sound") == 0 && strcmp(name, "server") == 0) {
+		*ret_why = "[sound] server is the path of a program";
+		return set_path(policy->sound_server, value);
 	} else {
 		*ret_why = policy_no_such_key;
 		return false;

@@ -18,6 +18,7 @@
 #define POLICY_ASK_ALL	    7u
 
 #define POLICY_GROUP_MAX 32
+#define POLICY_PATH_MAX	 128
 #define POLICY_HOLD_S	 65    /* the kernel itself holds a caller no longer */
 #define POLICY_LIFE_S	 43200 /* protocol.md: no rekey in version 1 */
 
@@ -32,6 +33,8 @@
  * @history_unit: seconds to which the times in the history are rounded
  * @history_deny: no new sessions while the history cannot be written
  * @agent_group: name or number of the group that only agents run with
+ * @sound_manager: the one program that may speak for a sound server
+ * @sound_server: the one program that may be it
  *
  * What only rules change (policy-rules.h):
  * @kinds: what may be captured at all
@@ -50,6 +53,8 @@ struct policy {
 	uint32_t history_unit;
 	bool history_deny;
 	char agent_group[POLICY_GROUP_MAX];
+	char sound_manager[POLICY_PATH_MAX];
+	char sound_server[POLICY_PATH_MAX];
 	uint32_t kinds;
 	uint32_t asks;
 	uint64_t lifetime_ns;

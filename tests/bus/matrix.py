@@ -13,6 +13,7 @@ from rig import *  # noqa: E402,F403
 BUS = "org.freedesktop.DBus"
 PROPERTIES = BUS + ".Properties"
 PEER, DEVICE, HISTORY = "org.callgate1.Peer", "org.callgate1.Device", "org.callgate1.History"
+SOUND = "org.callgate1.Sound"
 OPTIONS = {"options": {}}
 
 if os.geteuid() != 0:
@@ -76,13 +77,19 @@ TABLE = {
     },
     PEER: {"Rename": ("s", ("robert",), ASKED), "Forget": ("", (), ASKED), "Verify": ("s", (None,), ASKED)},
     DEVICE: {},
+    SOUND: {
+        "Attach": ("h", ({"pidfd": alice.subject},), who("NotAllowed", "NotAllowed")),
+        "Watch": ("h", ({"pidfd": alice.subject},), who("NotOwner", "NotOwner")),
+        "Unwatch": ("u", (1,), who("NotOwner", "NotOwner")), "Use": ("uu", (1, 1), who("NotOwner", "NotOwner")),
+        "Intruder": ("su", ("x", 1), who("NotOwner", "NotOwner")),
+    },
     HISTORY: {
         "GetKey": ("", (), DONE), "List": ("", (), DONE), "SetKey": ("ay", ({"bytes": "07" * 32},), DONE),
         "Open": ("s", ("../identity",), who("NotFound")), "Forget": ("u", (1,), DONE),
         "Replace": ("taya(uayayh)", (0, {"bytes": "00"}, []), who("BadArgument", "BadArgument")),
     },
 }
-PATHS = {MANAGER: ROOT_PATH, HISTORY: ROOT_PATH, SESSION: path, PEER: peer, DEVICE: device}
+PATHS = {MANAGER: ROOT_PATH, HISTORY: ROOT_PATH, SOUND: ROOT_PATH, SESSION: path, PEER: peer, DEVICE: device}
 # Objects that another user does not see.
 HIDDEN = (SESSION, PEER)
 
