@@ -11,7 +11,9 @@
  *
  * Knows nothing of the gate, and is loaded by tests only.
  */
+#include <linux/delay.h>
 #include <linux/err.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
@@ -34,6 +36,14 @@ static struct platform_device *device;
 static unsigned int nodes = 1;
 module_param(nodes, uint, 0600);
 MODULE_PARM_DESC(nodes, "how many nodes it has, when it is bound");
+
+static unsigned int mmap_ms;
+module_param(mmap_ms, uint, 0600);
+MODULE_PARM_DESC(mmap_ms, "how long a mapping takes");
+
+static int mapping;
+module_param(mapping, int, 0400);
+MODULE_PARM_DESC(mapping, "read only: a mapping is being made");
 
 static const u32 caps[NODES] = {
 	V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_READWRITE,
@@ -59,12 +69,27 @@ static int cam_querycap(struct file *file, void *fh, struct v4l2_capability *cap
 	return 0;
 }
 
+/* It has no buffers, but nobody needs to know. */
+static long cam_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return cmd == VIDIOC_REQBUFS ? 0 : video_ioctl2(file, cmd, arg);
+}
+
+static int cam_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	WRITE_ONCE(mapping, 1);
+	msleep(mmap_ms);
+	WRITE_ONCE(mapping, 0);
+	return 0;
+}
+
 static const struct v4l2_file_operations cam_fops = {
 	.owner = THIS_MODULE,
 	.open = v4l2_fh_open,
 	.release = v4l2_fh_release,
 	.read = cam_read,
-	.unlocked_ioctl = video_ioctl2,
+	.unlocked_ioctl = cam_ioctl,
+	.mmap = cam_mmap,
 };
 
 static const struct v4l2_ioctl_ops cam_ioctl_ops = {

@@ -138,6 +138,10 @@ static int gatetest_trigger(struct snd_pcm_substream *substream, int cmd)
 	/* A PCM with a mutex may sleep here, and one that believes otherwise is found out. */
 	if (substream->pcm->nonatomic)
 		might_sleep();
+	/* Also the release, with which the PCM core takes a failed pause back. */
+	if (refuse_pause &&
+	    (cmd == SNDRV_PCM_TRIGGER_PAUSE_PUSH || cmd == SNDRV_PCM_TRIGGER_PAUSE_RELEASE))
+		return -EIO;
 	switch (cmd) {
 	case SNDRV_PCM_TRIGGER_START:
 	case SNDRV_PCM_TRIGGER_PAUSE_RELEASE:
@@ -146,11 +150,8 @@ static int gatetest_trigger(struct snd_pcm_substream *substream, int cmd)
 		WRITE_ONCE(run->running, true);
 		schedule_delayed_work(&run->tick, TICK);
 		return 0;
-	case SNDRV_PCM_TRIGGER_PAUSE_PUSH:
-		if (refuse_pause)
-			return -EIO;
-		fallthrough;
 	case SNDRV_PCM_TRIGGER_STOP:
+	case SNDRV_PCM_TRIGGER_PAUSE_PUSH:
 		WRITE_ONCE(run->running, false);
 		return 0;
 	default:

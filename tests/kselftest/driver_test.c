@@ -6,11 +6,13 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <linux/videodev2.h>
+#include <pthread.h>
 #include <sound/asound.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -355,9 +357,8 @@ TEST(deny_both_directions_of_a_node_that_has_both)
 	EXPECT_EQ(ask(fd, V4L2_BUF_TYPE_VIDEO_OUTPUT), -EACCES);
 	EXPECT(read(fd, &c, 1) == -1 && errno == EACCES);
 	ASSERT_EQ(gate_allow(gate, getpid(), SESSION, CALLGATE_KIND_CAMERA, 9000), 0);
-	/* This driver has no buffers, so it is the driver who answers. */
-	EXPECT_EQ(ask(fd, V4L2_BUF_TYPE_VIDEO_CAPTURE), -ENOTTY);
-	EXPECT_EQ(ask(fd, V4L2_BUF_TYPE_VIDEO_OUTPUT), -ENOTTY);
+	EXPECT_EQ(ask(fd, V4L2_BUF_TYPE_VIDEO_CAPTURE), 0);
+	EXPECT_EQ(ask(fd, V4L2_BUF_TYPE_VIDEO_OUTPUT), 0);
 	EXPECT_EQ(read(fd, &c, 1), 1);
 	close(fd);
 }
@@ -372,8 +373,47 @@ TEST(leave_a_memory_to_memory_node_alone)
 	EXPECT(read(fd, &c, 1) == -1 && errno == EACCES);
 	close(fd);
 	fd = open_node(2);
-	EXPECT_EQ(ask(fd, V4L2_BUF_TYPE_VIDEO_CAPTURE), -ENOTTY);
+	EXPECT_EQ(ask(fd, V4L2_BUF_TYPE_VIDEO_CAPTURE), 0);
 	EXPECT_EQ(read(fd, &c, 1), 1);
+	close(fd);
+}
+
+static bool is_mapping(void *unused)
+{
+	int fd = open("/sys/module/gatecam/parameters/mapping", O_RDONLY | O_CLOEXEC);
+	char c = '?';
+
+	ASSERT(fd >= 0 && read(fd, &c, 1) == 1);
+	close(fd);
+	return c == '1';
+}
+
+static void *map_it(void *fd)
+{
+	return mmap(NULL, 4096, PROT_READ, MAP_SHARED, *(int *)fd, 0);
+}
+
+/* The driver maps what the file had when it began, so nobody may give that away meanwhile. */
+TEST(giving_buffers_away_waits_for_a_mapping)
+{
+	pthread_t thread;
+	void *map;
+	int fd;
+
+	begin();
+	fd = open_node(0);
+	ASSERT_EQ(gate_allow(gate, getpid(), SESSION, CALLGATE_KIND_CAMERA, 9900), 0);
+	ASSERT_EQ(ask(fd, V4L2_BUF_TYPE_VIDEO_CAPTURE), 0);
+	ASSERT_EQ(system("echo 3000 >/sys/module/gatecam/parameters/mmap_ms"), 0);
+	/* A page fault of this thread would wait for the mapping, too. */
+	mlockall(MCL_CURRENT);
+	ASSERT(pthread_create(&thread, NULL, map_it, &fd) == 0);
+	ASSERT(harness_wait(is_mapping, NULL, 10000));
+	EXPECT_EQ(ask(fd, V4L2_BUF_TYPE_VIDEO_CAPTURE), 0);
+	EXPECT(!is_mapping(NULL));
+	ASSERT(pthread_join(thread, &map) == 0);
+	EXPECT(map != MAP_FAILED);
+	ASSERT_EQ(system("echo 0 >/sys/module/gatecam/parameters/mmap_ms"), 0);
 	close(fd);
 }
 
