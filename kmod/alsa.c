@@ -124,6 +124,8 @@ static struct alsa_gate *gate_new(struct snd_pcm_substream *substream, struct de
 	struct alsa_gate *gate;
 	char name[CALLGATE_NAME_MAX + 1], node[CALLGATE_NODE_MAX + 1];
 
+	if (callgate_device_test_no_memory())
+		return NULL;
 	if (substream->stream == SNDRV_PCM_STREAM_PLAYBACK) {
 		gate = kzalloc(sizeof(*gate), GFP_KERNEL);
 		if (!gate)

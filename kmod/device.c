@@ -44,6 +44,10 @@ static uint test_sleep_ms;
 module_param(test_sleep_ms, uint, 0600);
 MODULE_PARM_DESC(test_sleep_ms, "test builds: sleep inside of each interposed operation that may");
 
+static bool test_no_memory;
+module_param(test_no_memory, bool, 0600);
+MODULE_PARM_DESC(test_no_memory, "test builds: there is no memory for what comes");
+
 static bool test_no_drain;
 module_param(test_no_drain, bool, 0600);
 MODULE_PARM_DESC(test_no_drain, "test builds: unload without waiting for anybody");
@@ -60,6 +64,11 @@ void callgate_device_test_sleep(void)
 	/* A trigger comes with the stream lock. */
 	if (READ_ONCE(test_sleep_ms) && !irqs_disabled())
 		msleep(test_sleep_ms);
+}
+
+bool callgate_device_test_no_memory(void)
+{
+	return READ_ONCE(test_no_memory);
 }
 
 static int lose_memory(const char *value, const struct kernel_param *param)

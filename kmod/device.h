@@ -127,6 +127,8 @@ u32 callgate_device_generation(void);
 /* Test builds widen the windows in which a wrapper runs uncounted, and those in which it is counted and asleep. */
 void callgate_device_test_delay(void);
 void callgate_device_test_sleep(void);
+/* Is there to be no memory for the record of what comes? */
+bool callgate_device_test_no_memory(void);
 #else
 static inline void callgate_device_test_delay(void)
 {
@@ -134,6 +136,11 @@ static inline void callgate_device_test_delay(void)
 
 static inline void callgate_device_test_sleep(void)
 {
+}
+
+static inline bool callgate_device_test_no_memory(void)
+{
+	return false;
 }
 #endif
 

@@ -22,7 +22,9 @@
  * what usbfs claims then is taken away again by the worker.
  *
  * An interface that usbfs had at load is taken away too. One whose record
- * cannot be allocated stays closed, for drivers as well.
+ * cannot be allocated stays closed, for drivers as well: whether its driver
+ * feeds a device nobody would notice later. Except a hub's, a disk's, or one for
+ * people's hands. At load that fails the loading.
  *
  * The worker binds the driver again after an unprivileged process took it off,
  * so that detaching stops the camera for a moment and not until it is plugged
@@ -56,6 +58,8 @@
 #include <linux/user_namespace.h>
 #include <linux/workqueue.h>
 
+#include "device.h"
+
 /* Detaching in a loop costs at most one probe in this time. */
 #define SETTLE_DELAY (HZ / 20)
 
@@ -86,9 +90,12 @@ struct guard {
 	bool lost;
 };
 
-/* Guards @guards, every struct guard and the authorized bit of capture interfaces. Nests inside the device locks; nothing inside. */
+/* Guards what follows, every struct guard and the authorized bit of capture interfaces. Nests inside the device locks; nothing inside. */
 static DEFINE_MUTEX(lock);
 static LIST_HEAD(guards);
+/* While loading: nothing is closed yet that a failure could leave closed. */
+static bool loading;
+static int failed;
 
 static typeof_member(struct device_driver, bus) usb_bus;
 
@@ -124,6 +131,24 @@ static bool has_capture_class(const struct usb_interface *intf)
 		}
 	}
 	return false;
+}
+
+/* Feeds no camera and no microphone, and whoever loses it may have lost the machine. */
+static bool is_vital(const struct usb_interface *intf)
+{
+	unsigned int i;
+
+	for (i = 0; i < intf->num_altsetting; i++) {
+		switch (intf->altsetting[i].desc.bInterfaceClass) {
+		case USB_CLASS_HUB:
+		case USB_CLASS_HID:
+		case USB_CLASS_MASS_STORAGE:
+			continue;
+		default:
+			return false;
+		}
+	}
+	return true;
 }
 
 static int is_capture_child(struct device *dev, void *unused)
@@ -183,13 +208,17 @@ static void adopt(struct usb_interface *intf)
 	if (find(intf))
 		return;
 	/* May run while a disk of the same device is reset. */
-	guard = kzalloc(sizeof(*guard), GFP_NOIO);
+	guard = callgate_device_test_no_memory() ? NULL : kzalloc(sizeof(*guard), GFP_NOIO);
+	if (!guard && loading) {
+		failed = -ENOMEM;
+		return;
+	}
 	if (!guard) {
-		if (has_capture_class(intf)) {
-			intf->authorized = 0;
-			pr_err("callgate: no memory for %s, it stays closed until it is plugged in again\n",
-			       dev_name(&intf->dev));
-		}
+		if (is_vital(intf))
+			return;
+		intf->authorized = 0;
+		pr_err("callgate: no memory for %s, it stays closed until it is plugged in again\n",
+		       dev_name(&intf->dev));
 		return;
 	}
 	guard->intf = intf;
@@ -574,6 +603,7 @@ int callgate_usb_init(void)
 	err = find_bus();
 	if (err)
 		return err;
+	loading = true;
 	/* Who arrives between the two is adopted twice, which is once. */
 	err = bus_register_notifier(usb_bus, &notifier);
 	if (err) {
@@ -581,6 +611,14 @@ int callgate_usb_init(void)
 		return err;
 	}
 	usb_for_each_dev(NULL, add_present);
+	mutex_lock(&lock);
+	loading = false;
+	err = failed;
+	mutex_unlock(&lock);
+	if (err) {
+		callgate_usb_detach();
+		return err;
+	}
 	/* What usbfs holds is taken away before anybody is told that the gate is shut. */
 	flush_delayed_work(&settle_work);
 	return 0;

@@ -148,8 +148,11 @@ static u32 kinds_of(const struct video_device *vdev)
 
 static struct v4l2_gate *gate_new(struct video_device *vdev)
 {
-	struct v4l2_gate *gate = kzalloc(sizeof(*gate), GFP_KERNEL);
+	struct v4l2_gate *gate;
 
+	if (callgate_device_test_no_memory())
+		return NULL;
+	gate = kzalloc(sizeof(*gate), GFP_KERNEL);
 	if (!gate)
 		return NULL;
 	if (percpu_ref_init(&gate->inflight, inflight_release, 0, GFP_KERNEL)) {
