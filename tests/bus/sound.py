@@ -1,102 +1,106 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a sound server may: who can speak for it, and that it holds what its linked clients' session holds, for as long."""
+"""org.callgate1.Sound: what a sound server is granted, for whom of its clients, and until when."""
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
 from rig import *  # noqa: E402,F403
 
-SOUND = "org.callgate1.Sound"
-MANAGER_EXE = os.path.realpath("/usr/bin/python3")
-SERVER_EXE = os.path.realpath("/usr/bin/sleep")
-OTHER_EXE = os.path.realpath("/usr/bin/env")
-CONFIG = f"[sound]\nmanager = {MANAGER_EXE}\nserver = {SERVER_EXE}\n"
-
 if os.geteuid() != 0:
     plan_skip("needs root, to act as several users")
 
+SOUND = "org.callgate1.Sound"
+
 place = Place()
-alice = Side(place, "alice", ALICE, config=CONFIG)
-bob = Side(place, "bob", BOB, gate=False)
-alice.gate.event("device 7 3 card0 Test card")
-program = Actor(alice.bus, ALICE)
-server = program.spawn()
-stranger = program.spawn()
+PROGRAMS = f"[sound]\nmanager = {os.path.realpath('/usr/bin/python3')}\nserver = {os.path.realpath('/usr/bin/cat')}\n"
+alice = Side(place, "alice", ALICE, config="[channel]\nheartbeat = 1000\n" + PROGRAMS)
+bob = Side(place, "bob", BOB, gate=False, config="[channel]\nheartbeat = 1000\n")
+manager, stranger = Actor(alice.bus, ALICE), Actor(alice.bus, MALLORY)
+server, other = alice.app.spawn("cat"), alice.app.spawn()
 
 
-def attach(actor, process):
-    return actor.refusal(ROOT_PATH, SOUND, "Attach", "h", {"pidfd": process})
+def sound(actor, method, signature, *arguments):
+    return actor.call(ROOT_PATH, SOUND, method, signature, *arguments)
 
 
-def held():
-    """What the kernel lets the server do."""
+def refusal(actor, method, signature, *arguments):
+    return actor.refusal(ROOT_PATH, SOUND, method, signature, *arguments)
+
+
+def served():
+    """Kinds that the kernel holds for the server."""
     return alice.gate.further.get(server, {}).get("kinds", 0)
 
 
-def changed(kinds):
-    return program.take(lambda e: e["event"] == "signal" and e["member"] == "Changed" and e["arguments"] == [client, kinds])
+# ---- who may
+ok(refusal(bob.app, "Attach", "h", {"pidfd": bob.subject}) == "NotAllowed", "without a gate nobody manages a sound server")
+ok(refusal(stranger, "Attach", "h", {"pidfd": server}) == "NotFound", "nobody manages another user's")
+ok(refusal(manager, "Watch", "h", {"pidfd": other}) == "NotOwner", "nothing is said before Attach")
+ok(refusal(manager, "Attach", "h", {"pidfd": other}) == "NotAllowed" and "[sound] server" in manager.said,
+   "another program than the configured one is no sound server", manager.said)
+alice.gate.exes[manager.process.pid] = os.path.realpath("/usr/bin/env")
+ok(refusal(manager, "Attach", "h", {"pidfd": server}) == "NotAllowed" and "[sound] manager" in manager.said,
+   "another program than the configured one does not manage it", manager.said)
+del alice.gate.exes[manager.process.pid]
+ok(refusal(manager, "Attach", "h", {"pipe": "00"}) == "BadArgument", "what is no pidfd is refused")
+ok(refusal(manager, "Attach", "h", {"pidfd": server}) == "allowed", "the user's is managed by a program of the user")
+ok(refusal(alice.app, "Attach", "h", {"pidfd": server}) == "Exists", "by one at a time")
+ok(refusal(alice.app, "Watch", "h", {"pidfd": other}) == "NotOwner", "and by no other")
+ok(refusal(manager, "Watch", "h", {"pidfd": stranger.spawn()}) == "NotFound", "a client is of the same user")
+ok(refusal(manager, "Use", "uu", 77, 1) == "NotFound", "or known")
 
+# ---- outside a call
+mine, kinds = sound(manager, "Watch", "h", {"pidfd": alice.subject})
+theirs, more = sound(manager, "Watch", "h", {"pidfd": other})
+ok(kinds == more == 0 and mine != theirs, "outside a call no client may anything", (kinds, more))
+ok(sound(manager, "Use", "uu", mine, 3) == 0 and served() == 0, "and the server is granted nothing")
 
-# ---- who may speak for it
-alice.gate.exes[program.process.pid] = OTHER_EXE
-ok(attach(program, server) == "NotAllowed", "another program than the configured one may not manage a sound server")
-del alice.gate.exes[program.process.pid]
-alice.gate.exes[server] = OTHER_EXE
-ok(attach(program, server) == "NotAllowed" and "[sound] server" in program.said,
-   "another program than the configured one is no sound server", program.said)
-del alice.gate.exes[server]
-ok(attach(Actor(alice.bus, MALLORY), server) == "NotFound", "nor is another user's")
-ok(attach(program, server) == "allowed", "the configured one may", program.said)
-second = Actor(alice.bus, ALICE)
-ok(attach(second, server) == "Exists", "one for each user")
-ok(second.refusal(ROOT_PATH, SOUND, "Watch", "h", {"pidfd": stranger}) == "NotOwner", "and nobody else speaks for it")
-
-# ---- what it may
-outside, kinds = program.call(ROOT_PATH, SOUND, "Watch", "h", {"pidfd": stranger})
-ok(kinds == 0 and program.call(ROOT_PATH, SOUND, "Use", "uu", outside, 3) == 0 and not held(),
-   "a client without a call is let capture nothing")
-client, kinds = program.call(ROOT_PATH, SOUND, "Watch", "h", {"pidfd": alice.subject})
-ok(kinds == 0, "nor one whose call has not begun")
-path, other, relay = start_call(alice, bob)
+# ---- in a call
+path, _, relay = start_call(alice, bob)
 compare(alice, bob)
-ok(changed(3), "when it is live, the manager is told")
-ok(alice.gate.allowed() == 3 and not held(), "the server may nothing as long as no client is linked")
-ok(program.call(ROOT_PATH, SOUND, "Use", "uu", client, 1) == 1 and held() == 1, "then what the client is linked for", held())
-ok(program.call(ROOT_PATH, SOUND, "Use", "uu", outside, 3) == 0 and held() == 1, "and nothing for the other client")
-first = alice.gate.further[server]["deadline"]
-ok(wait_for(lambda: alice.gate.further[server]["deadline"] > first), "it is renewed with the call's own grant")
-program.call(ROOT_PATH, SOUND, "Use", "uu", client, 0)
-ok(not held() and alice.gate.allowed() == 3, "unlinked, the server's grant ends and the call's does not", alice.gate.further)
-program.call(ROOT_PATH, SOUND, "Use", "uu", client, 3)
-program.call(ROOT_PATH, SOUND, "Unwatch", "u", client)
-ok(not held(), "so it does when the client goes")
-client, kinds = program.call(ROOT_PATH, SOUND, "Watch", "h", {"pidfd": alice.subject})
-ok(kinds == 3 and program.call(ROOT_PATH, SOUND, "Use", "uu", client, 3) == 3 and held() == 3, "and comes with the next")
-alice.app.call(path, SESSION, "End")
-ok(wait_for(lambda: not held()) and changed(0),
-   "the call's end ends it")
-relay.stop()
-wait_for(lambda: (bob.properties(other) or {}).get("State", "gone") == "gone")
+ok(wait_for(lambda: alice.gate.allowed() == 3), "a call is live")
+told = [manager.wait_signal("Changed")["arguments"] for _ in range(2)]
+ok([mine, 3] in told and all(id == mine for id, _ in told), "its client is told of, and no other", told)
+ok(served() == 0, "a session alone grants the server nothing")
+ok(sound(manager, "Use", "uu", theirs, 3) == 0 and served() == 0, "nor does a client that no session covers")
+ok(sound(manager, "Use", "uu", mine, 1) == 1 and served() == 1, "one that is linked for the microphone grants that")
+deadline = alice.gate.further[server]["deadline"]
+ok(wait_for(lambda: alice.gate.further[server]["deadline"] > deadline, 15), "and it is renewed with the session's")
+again, kinds = sound(manager, "Watch", "h", {"pidfd": alice.subject})
+ok(kinds == 3 and sound(manager, "Use", "uu", again, 2) == 2 and served() == 3, "a second one adds to it")
+ok(sound(manager, "Use", "uu", mine, 0) == 0 and served() == 2, "and when the first is not linked any more, that ends")
+ok(refusal(manager, "Unwatch", "u", again) == "allowed" and served() == 0, "with the last the server's grant ends")
+ok(alice.gate.allowed() == 3, "while the session's own goes on")
 
-# ---- the manager goes, the tripwire
-path, other, relay = start_call(alice, bob)
-wait_for(lambda: alice.gate.allowed() == 3)
-ok(program.call(ROOT_PATH, SOUND, "Use", "uu", client, 3) == 3 and held() == 3, "in the next call it is linked again")
-alice.agent.events.clear()
-program.call(ROOT_PATH, SOUND, "Intruder", "su", "/usr/bin/cheese\n", 2)
-told = alice.agent.wait("Notify")
-ok(not held() and program.call(ROOT_PATH, SOUND, "Use", "uu", client, 3) == 0 and not held(),
-   "an intruder shuts the server, for approved clients as well", alice.gate.further)
-ok(told and "/usr/bin/cheese?" in told["arguments"][1] and "camera" in told["arguments"][1], "and the user is told who", told)
-ok(alice.gate.allowed() == 3, "what the call's own process captures goes on")
-program.stop()
-second.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId", to="org.freedesktop.DBus")
-ok(wait_for(lambda: attach(second, server) == "allowed"), "a new manager begins anew", second.said)
-client, kinds = second.call(ROOT_PATH, SOUND, "Watch", "h", {"pidfd": alice.subject})
-ok(second.call(ROOT_PATH, SOUND, "Use", "uu", client, 3) == 3 and held() == 3, "and may again")
-second.stop()
-ok(wait_for(lambda: not held()), "without a manager the server may nothing")
+# ---- less, and more again
+sound(manager, "Use", "uu", mine, 3)
+alice.app.manager("Block", "u", 1)
+ok(wait_for(lambda: served() == 2), "what the user blocks is taken from the server, too", served())
+ok((manager.wait_signal("Changed") or {}).get("arguments") == [mine, 2], "and the manager is told")
+ok(sound(manager, "Use", "uu", mine, 3) == 2 and served() == 2, "it does not get it by asking")
+
+# ---- an intruder
+ok(refusal(manager, "Intruder", "su", "evil", 2) == "allowed" and served() == 0, "after an intruder the server has nothing")
+question = alice.agent.wait("Notify")
+ok(question and "evil" in question["arguments"][1], "the user is told who it was", question)
+ok(sound(manager, "Use", "uu", mine, 2) == 0 and served() == 0, "and gets nothing any more")
+manager.stop()
+manager = Actor(alice.bus, ALICE)
+ok(wait_for(lambda: refusal(manager, "Attach", "h", {"pidfd": server}) == "allowed"), "until it is managed anew")
+mine, kinds = sound(manager, "Watch", "h", {"pidfd": alice.subject})
+ok(kinds == 2 and sound(manager, "Use", "uu", mine, 2) == 2 and served() == 2, "then it is granted again", kinds)
+
+# ---- ends
+manager.stop()
+ok(wait_for(lambda: served() == 0) == True, "when the manager goes, the server's grant does")  # noqa: E712
+manager = Actor(alice.bus, ALICE)
+wait_for(lambda: refusal(manager, "Attach", "h", {"pidfd": server}) == "allowed")
+mine, _ = sound(manager, "Watch", "h", {"pidfd": alice.subject})
+sound(manager, "Use", "uu", mine, 2)
+ok(served() == 2, "granted once more")
 alice.app.call(path, SESSION, "End")
+ok(served() == 0 and alice.gate.allowed() == 0, "when the session ends, the server's grant does")
+ok((manager.wait_signal("Changed") or {}).get("arguments") == [mine, 0], "and the manager is told")
 relay.stop()
 finish()
