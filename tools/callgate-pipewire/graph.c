@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <pipewire/extensions/metadata.h>
+#include <pipewire/impl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,8 +98,8 @@ void graph_allow(struct graph *graph, struct graph_client *client, uint32_t kind
 			node->allowed_until = clock_now();
 		node->allowed = allowed;
 		snprintf(serial, sizeof(serial), "%llu", (unsigned long long)node->serial);
-		pw_metadata_set_property((struct pw_metadata *)graph->metadata, node->id,
-					 "callgate.allow", NULL, allowed ? serial : NULL);
+		pw_impl_metadata_set_property(graph->approvals, node->id, "callgate.allow", NULL,
+					      allowed ? serial : NULL);
 	}
 }
 
@@ -368,8 +369,12 @@ int graph_init(struct graph *graph, struct pw_loop *loop, const struct graph_hoo
 		return -errno;
 	pw_core_add_listener(graph->core, &graph->core_listener, &core_events, graph);
 	graph->registry = pw_core_get_registry(graph->core, PW_VERSION_REGISTRY, 0);
-	graph->metadata = pw_core_create_object(graph->core, "metadata", PW_TYPE_INTERFACE_Metadata,
-						PW_VERSION_METADATA, &props, 0);
+	/* It is this program's own: when this program is gone, so is the object. */
+	graph->approvals = pw_context_create_metadata(graph->context, "callgate", NULL, 0);
+	if (graph->approvals != NULL)
+		graph->metadata =
+			pw_core_export(graph->core, PW_TYPE_INTERFACE_Metadata, &props,
+				       pw_impl_metadata_get_implementation(graph->approvals), 0);
 	if (graph->registry == NULL || graph->metadata == NULL)
 		return -errno;
 	pw_registry_add_listener(graph->registry, &graph->registry_listener, &registry_events,
@@ -396,6 +401,8 @@ void graph_deinit(struct graph *graph)
 		remove_client(graph, LIST_FIRST(&graph->clients));
 	if (graph->metadata != NULL)
 		pw_proxy_destroy(graph->metadata);
+	if (graph->approvals != NULL)
+		pw_impl_metadata_destroy(graph->approvals);
 	if (graph->registry != NULL)
 		pw_proxy_destroy((struct pw_proxy *)graph->registry);
 	if (graph->core != NULL)

@@ -92,6 +92,7 @@ struct graph {
 	struct pw_context *context;
 	struct pw_core *core;
 	struct pw_registry *registry;
+	struct pw_impl_metadata *approvals; /* which streams may be linked */
 	struct pw_proxy *metadata;
 	struct spa_hook core_listener, registry_listener;
 	int sync;
