@@ -295,7 +295,11 @@ static int method_register_agent(sd_bus_message *m, void *userdata, sd_bus_error
 		       BOUND_AGENTS_UID);
 		return bus_refused(error, &refusal);
 	}
-	return r < 0 ? bus_failed(error, r) : sd_bus_reply_method_return(m, NULL);
+	if (r < 0)
+		return bus_failed(error, r);
+	r = sd_bus_reply_method_return(m, NULL);
+	calls_ask_again(&service->calls, caller.uid);
+	return r;
 }
 
 static int method_unregister_agent(sd_bus_message *m, void *userdata, sd_bus_error *error)

@@ -5,8 +5,8 @@
  *
  * Security: of what the bytes say nothing about the outside is believed. The owner's connection has to be there, of the same
  * user; the subject has to be the same process image, by the gate's word, or the same process in the same scope; what
- * the user blocked is read anew; and what may be captured follows from the facts and the rules in call_touch(), as ever. A session
- * about which somebody is being asked is not carried: its answer would have nobody to come to.
+ * the user blocked is read anew; and what may be captured follows from the facts and the rules in call_touch(), as ever. What
+ * the user is being asked about the numbers is asked again, by the next agent that registers, within the time that was set.
  */
 #include "call-private.h"
 
@@ -55,7 +55,7 @@ static bool pack(struct call *call, struct writer *w)
 {
 	struct writer mine = *w;
 
-	if (!call->facts.approved || !call->facts.confirmed || call->question != NULL)
+	if (!call->facts.approved || !call->facts.confirmed)
 		return false;
 	writer_be64(&mine, call->id);
 	writer_be32(&mine, call->uid);
@@ -149,7 +149,7 @@ static void take_facts(struct reader *r, struct session_facts *facts, uint64_t n
 	if ((facts->asked & ~POLICY_KIND_ALL) != 0 ||
 	    (facts->approved_kinds & ~facts->asked) != 0 ||
 	    (facts->approved_on & ~POLICY_ASK_ALL) != 0 || facts->confirmed_at > now ||
-	    (facts->verification != SESSION_VERIFIED && facts->verification != SESSION_UNVERIFIED))
+	    facts->verification >= _SESSION_VERIFICATION_MAX)
 		r->bad = true;
 }
 
@@ -246,6 +246,7 @@ static int revive(struct call *call, struct reader *r, uint64_t scope, uint64_t 
 		if (err < 0)
 			return err;
 	}
+	call->unasked = call->facts.verification == SESSION_UNCOMPARED;
 	calls->hooks->added(calls->userdata, call);
 	usage_unpack(call->usage, now, &again);
 	if (end != SESSION_OPEN)
@@ -284,6 +285,20 @@ static int unpack(struct calls *calls, struct reader *r, uint64_t now)
 	if (err < 0)
 		call_free(call);
 	return err == -ENXIO ? 0 : err;
+}
+
+void calls_ask_again(struct calls *calls, uid_t uid)
+{
+	struct call *call, *next;
+
+	for (call = LIST_FIRST(&calls->all); call != NULL; call = next) {
+		next = LIST_NEXT(call, all);
+		if (call->uid != uid || !call->unasked)
+			continue;
+		call->unasked = false;
+		call_peer_ask(call);
+		call_touch(call);
+	}
 }
 
 int calls_unpack(struct calls *calls, struct reader *r, unsigned int n)

@@ -230,16 +230,17 @@ static void on_compared(void *userdata, const struct question_answer *answer)
 	call_touch(call);
 }
 
-void call_peer_confirmed(struct call *call)
+void call_peer_ask(struct call *call)
 {
-	const struct policy *policy = &call->policy;
-	char number[CHANNEL_SAS_LEN], message[256];
+	uint64_t now = call_clock(), until = call->facts.confirmed_at + call->policy.unverified_ns;
+	uint64_t left = until > now ? until - now : 0;
+	char number[CHANNEL_SAS_LEN];
 	const struct dict_entry details[] = {
 		DICT_OBJECT("Session", call->path),
 		DICT_TEXT("Contact", call->contact),
 		DICT_FLAG("ContactClaimed", call->claimed),
 		DICT_TEXT("PeerAuthentication", identity_auth_name(call->auth)),
-		DICT_U32("Timeout", policy->unverified_ns / SESSION_NS_PER_S),
+		DICT_U32("Timeout", left / SESSION_NS_PER_S),
 	};
 	const struct question_text text = {
 		.type = QUESTION_COMPARE,
@@ -247,20 +248,15 @@ void call_peer_confirmed(struct call *call)
 		.number = number,
 		.details = details,
 		.n_details = ARRAY_SIZE(details),
-		.timeout_ns = policy->unverified_ns,
+		.timeout_ns = left,
 		.asks = call->asks,
 	};
 	int r;
 
 	if (!channel_sas(call->channel, number))
 		return;
-	if (call->auth == IDENTITY_VERIFIED) {
-		call->facts.verification = SESSION_VERIFIED;
-		snprintf(message, sizeof(message),
-			 "The call with %s is verified by an earlier comparison. Its number is %s.",
-			 call->contact, number);
-		approval_notify(call->calls->approvals, call->uid, "number", message, details,
-				ARRAY_SIZE(details));
+	if (left == 0) {
+		call_end(call, SESSION_END_NOT_COMPARED);
 		return;
 	}
 	r = question_ask(call->calls->approvals, call->uid, &text, on_compared, call,
@@ -278,4 +274,28 @@ void call_peer_tell(struct call *call, uint64_t now)
 	usage_list(call->usage, now, &programs);
 	/* An end of an older version does not take it, and then nothing is told. */
 	channel_tell_programs(call->channel, &programs, now);
+}
+
+void call_peer_confirmed(struct call *call)
+{
+	char number[CHANNEL_SAS_LEN], message[256];
+	const struct dict_entry details[] = {
+		DICT_OBJECT("Session", call->path),
+		DICT_TEXT("Contact", call->contact),
+		DICT_FLAG("ContactClaimed", call->claimed),
+		DICT_TEXT("PeerAuthentication", identity_auth_name(call->auth)),
+	};
+
+	if (call->auth != IDENTITY_VERIFIED) {
+		call_peer_ask(call);
+		return;
+	}
+	if (!channel_sas(call->channel, number))
+		return;
+	call->facts.verification = SESSION_VERIFIED;
+	snprintf(message, sizeof(message),
+		 "The call with %s is verified by an earlier comparison. Its number is %s.",
+		 call->contact, number);
+	approval_notify(call->calls->approvals, call->uid, "number", message, details,
+			ARRAY_SIZE(details));
 }

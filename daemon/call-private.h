@@ -31,6 +31,8 @@ int call_peer_unpack(struct call *call, struct reader *r, uint64_t now);
 int call_listen(struct call *call);
 /* As watch_begin(). */
 int call_watch_owner(struct call *call);
+/* Asks the user whether the numbers match, until the time for that is over. */
+void call_peer_ask(struct call *call);
 /* The channel is confirmed: looks the key up, asks to compare unless it is verified. */
 void call_peer_confirmed(struct call *call);
 /* Tells the other end which programs capture here, if the user wants that. */

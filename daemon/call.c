@@ -546,6 +546,8 @@ void call_touch(struct call *call)
 		end_with_channel(call);
 	else if (session_expiry(&call->facts, &call->policy, now) != SESSION_OPEN)
 		call_end(call, session_expiry(&call->facts, &call->policy, now));
+	if (call->unasked && now >= call->facts.confirmed_at + call->policy.unverified_ns)
+		call_end(call, SESSION_END_NOT_COMPARED);
 	wanted = call->facts.approved ? call->facts.approved_kinds : call->facts.asked;
 	if (wanted != 0 && (wanted & ~call->facts.blocked) == 0)
 		call_end(call, SESSION_END_BLOCKED);

@@ -54,6 +54,7 @@ struct call_held {
  * @held: captures that wait for the session to become live
  * @tells: the user wants the other end to hear which programs capture here; @usage: which do, NULL without memory
  * @mismatch: the peer's key is not the pinned one
+ * @unasked: the numbers are to be compared, and the question waits for an agent: the daemon was restarted
  */
 struct call {
 	LIST_ENTRY(call) all;
@@ -90,6 +91,7 @@ struct call {
 	struct call_held held[BOUND_HELD_SESSION];
 	unsigned int n_held;
 	bool mismatch;
+	bool unasked;
 	bool busy;
 	uint64_t opened;
 	enum session_state shown_state;
@@ -187,6 +189,8 @@ void calls_set_policy(struct calls *calls, const struct policy *policy, const st
 
 /* Something outside changed (a block, the gate, a capture): look at every session again. */
 void calls_refresh(struct calls *calls);
+/* An agent registered: it is asked what waited for one. */
+void calls_ask_again(struct calls *calls, uid_t uid);
 void calls_end_all(struct calls *calls, enum session_end reason);
 /* How many there were. */
 unsigned int calls_end_of(struct calls *calls, uid_t uid, enum session_end reason);
@@ -206,7 +210,7 @@ void call_hold(struct call *call, uint64_t request, uint32_t kinds);
 #define CALL_CARRY_MAX 8192
 
 /**
- * calls_pack() - move the sessions that are confirmed and about which nobody is being asked into bytes, and end the others
+ * calls_pack() - move the sessions that are confirmed into bytes, and end the others
  * @w: memory for secrets; with CALL_CARRY_MAX for each session there is room
  *
  * Nothing can be sent for a session that was packed, and nobody is told of its end.

@@ -24,9 +24,9 @@ if os.geteuid() != 0:
 class Store(threading.Thread):
     """The service manager's side of sd_notify(3)."""
 
-    def __init__(self, place):
+    def __init__(self, place, name):
         super().__init__(daemon=True)
-        self.path = f"{place.path}/notify"
+        self.path = f"{place.path}/{name}.notify"
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
         os.chmod(self.path, 0o666)
@@ -72,21 +72,16 @@ class Systemd(threading.Thread):
 
 
 place = Place()
-store = Store(place)
+store = Store(place, "alice")
 notify = {"NOTIFY_SOCKET": store.path}
 alice = Side(place, "alice", ALICE, config=CONFIG, **notify)
 bob = Side(place, "bob", BOB, config=CONFIG)
 systemd = Systemd(alice.bus)
-verified = False
 
 
 def begin(**options):
     """A live call of hers; (path, his path, relay)."""
-    global verified
     call = start_call(alice, bob, **options)
-    if not verified:
-        compare(alice, bob)
-        verified = True
     wait_for(lambda: (alice.properties(call[0]) or {}).get("Granted") == 3)
     return call
 
@@ -130,7 +125,25 @@ def over(call, what):
 
 # ---- a restart
 ok(wait_for(lambda: "gate" in store.fds), "the gate's socket is kept from the beginning", store.fds)
+
+# ---- while the numbers are being compared
+call = start_call(alice, bob)
+first = alice.agent.wait("Compare")
+bob.agent.reply(bob.agent.wait("Compare"), "s", "matches")
+good, log = restart(register=False)
+ok(first and good and not revoked(log) and state(alice, call[0]) == "live", "a call whose numbers are being compared goes on",
+   (log, alice.properties(call[0])))
+alice.agent.become_agent()
+again = alice.agent.wait("Compare")
+ok(again and again["arguments"][:2] == first["arguments"][:2], "and the next agent is asked, for the same number", (first, again))
+alice.agent.reply(again, "s", "matches")
+ok(wait_for(lambda: alice.properties(call[0])["Granted"] == 3), "whose answer counts", alice.properties(call[0]))
+alice.app.call(call[0], SESSION, "End")
+call[2].stop()
+wait_for(lambda: state(bob, call[1]) == "gone")
+
 call = begin()
+systemd.asked = 0
 shown = alice.properties(call[0])
 good, log = restart()
 ok(good and systemd.asked == 3, "the daemon asks what becomes of it", systemd.asked)
@@ -228,8 +241,22 @@ call = begin(scope=True)
 path = alice.app.create("carol", 3, alice.subject)
 question = alice.agent.wait("Approve")
 restart()
-ok(question and state(alice, path) == "gone", "a session about which the user is being asked ends", alice.properties(path))
+ok(question and state(alice, path) == "gone", "a session that is not allowed yet ends", alice.properties(path))
 lives_on(call, "a call in a scope goes on beside it")
 ok("scope" in alice.properties(call[0])["Subject"], "in its scope", alice.properties(call[0]))
+call[2].stop()
+
+# ---- nobody compares
+store = Store(place, "dora")
+notify = {"NOTIFY_SOCKET": store.path}
+dora = Side(place, "dora", MALLORY, config=CONFIG + "[unverified]\nseconds = 8\n", **notify)
+systemd = Systemd(dora.bus)
+call = start_call(dora, bob, contact="bert", claimed="dora")
+dora.agent.wait("Compare")
+bob.agent.reply(bob.agent.wait("Compare"), "s", "matches")
+dora.daemon.end()
+dora.daemon.start(fds=store.fds, **notify)
+ok(state(dora, call[0]) == "live", "without an agent the call goes on", dora.daemon.log())
+ok(wait_for(lambda: state(dora, call[0]) == "gone", 20), "until the time for comparing is over")
 call[2].stop()
 finish()
