@@ -229,6 +229,8 @@ static bool write_question(const struct asked *asked, char *buffer, size_t *leng
 	good = good && put(buffer, length, QUESTION_KIND, kinds[asked->question->kind]);
 	if (asked->question->subject)
 		good = good && put(buffer, length, QUESTION_SUBJECT, asked->question->subject);
+	snprintf(number, sizeof(number), "%d", asked->display.server);
+	good = good && put(buffer, length, QUESTION_SERVER, number);
 	if (broker->style)
 		good = good && put(buffer, length, QUESTION_STYLE, broker->style);
 	if (broker->scale)
@@ -318,7 +320,7 @@ static int show_first(sd_event_source *source, void *userdata)
 
 	if (!asked || asked->window > 0)
 		return 0;
-	r = display_find(&asked->display, &end);
+	r = display_find(&asked->display, broker->agent.client.bus, &end);
 	if (r < 0) {
 		snprintf(why, sizeof(why), "it cannot be asked: %s", end);
 		refuse(asked, why);

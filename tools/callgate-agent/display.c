@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Which display is the one in front of the person. Asks logind and nobody else.
- * Called by callgate-agent.c for each question.
+ * Which display is the one in front of the person. Asks logind and the bus, nobody
+ * else. Called by callgate-agent.c for each question.
  *
  * Security: whoever starts the agent may want it on a display of his own, where
  * he presses the buttons. So nothing about the display comes from the
  * environment: the session has to be this user's, local, graphical and active on a
- * seat, the display is what the display manager told logind when it opened
- * that session, and its socket must belong to a process of root's or of this user's.
- * Under Wayland logind knows no display: there is no question in a window then.
+ * seat, and its display is the one that the server of that seat serves: a server of
+ * root's that the display manager told logind of, or the process to which logind
+ * gave the seat's devices (its controller, of which a session has one). A name or
+ * a socket alone proves nothing: a server of this user's has its socket in a folder
+ * where he may replace it. The window checks with whom it is connected in its turn.
+ * Under Wayland there is no question in a window yet.
  */
 #include "display.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +25,10 @@
 #include <systemd/sd-login.h>
 #include <unistd.h>
 
-#define X_SOCKET "/tmp/.X11-unix/X"
+#define X_FOLDER     "/tmp/.X11-unix"
+#define SESSIONS     "/run/systemd/sessions/"
+#define DISPLAYS_MAX 64
+#define ANSWER_USEC  5000000ull
 
 void display_clear(struct display *display)
 {
@@ -36,32 +43,111 @@ bool display_is_active(const struct display *display)
 	return sd_session_is_active(display->session) > 0;
 }
 
-/* The X server that really listens there: root's, or ours where it runs without root. */
-static bool is_served(const char *name)
+/*
+ * The process to which logind gave the seat's devices; 0 for none. logind has no
+ * method that tells, but writes down the name of its connection.
+ */
+static pid_t find_controller(const char *session, sd_bus *bus)
+{
+	char path[sizeof(SESSIONS) + 64], line[256], name[64] = "";
+	sd_bus_message *m = NULL, *reply = NULL;
+	uint32_t pid = 0;
+	FILE *file;
+	int r;
+
+	if (snprintf(path, sizeof(path), SESSIONS "%s", session) >= (int)sizeof(path))
+		return 0;
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "CONTROLLER=%63s", name) == 1)
+			break;
+	fclose(file);
+	if (name[0] != ':')
+		return 0;
+	r = sd_bus_message_new_method_call(bus, &m, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+					   "org.freedesktop.DBus", "GetConnectionUnixProcessID");
+	if (r >= 0)
+		r = sd_bus_message_append(m, "s", name);
+	if (r >= 0)
+		r = sd_bus_call(bus, m, ANSWER_USEC, NULL, &reply);
+	if (r >= 0)
+		r = sd_bus_message_read(reply, "u", &pid);
+	sd_bus_message_unref(m);
+	sd_bus_message_unref(reply);
+	return r < 0 ? 0 : (pid_t)pid;
+}
+
+/* Who listens for ":N". */
+static bool ask_server(const char *name, struct ucred *ret)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct ucred peer;
-	socklen_t length = sizeof(peer);
+	socklen_t length = sizeof(*ret);
 	bool good;
 	int fd;
 
 	if (name[0] != ':' || name[1] == '\0' || strspn(name + 1, "0123456789") != strlen(name + 1))
 		return false;
-	if (snprintf(address.sun_path, sizeof(address.sun_path), X_SOCKET "%s", name + 1) >=
+	if (snprintf(address.sun_path, sizeof(address.sun_path), X_FOLDER "/X%s", name + 1) >=
 	    (int)sizeof(address.sun_path))
 		return false;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
 	good = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-	       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
-	       (peer.uid == 0 || peer.uid == getuid());
+	       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret, &length) == 0 && ret->pid > 0;
 	close(fd);
 	return good;
 }
 
-static int read_session(const char *session, struct display *display, const char **ret_why)
+/* Of a server that told nobody its name: what the controller of the session listens on. */
+static int search_display(struct display *display, pid_t controller)
 {
+	DIR *folder = opendir(X_FOLDER);
+	struct dirent *entry;
+	struct ucred server;
+	int n = 0;
+
+	while (folder && !display->name && n++ < DISPLAYS_MAX && (entry = readdir(folder))) {
+		if (entry->d_name[0] != 'X' ||
+		    asprintf(&display->name, ":%s", entry->d_name + 1) < 0) {
+			display->name = NULL;
+			continue;
+		}
+		if (ask_server(display->name, &server) && server.pid == controller) {
+			display->server = server.pid;
+			break;
+		}
+		free(display->name);
+		display->name = NULL;
+	}
+	if (folder)
+		closedir(folder);
+	return display->name ? 0 : -ENXIO;
+}
+
+static int find_server(struct display *display, sd_bus *bus, const char **ret_why)
+{
+	pid_t controller = find_controller(display->session, bus);
+	struct ucred server;
+
+	if (sd_session_get_display(display->session, &display->name) < 0) {
+		display->name = NULL;
+		*ret_why = "no X server that logind gave the seat to serves a display";
+		return controller > 0 ? search_display(display, controller) : -ENXIO;
+	}
+	*ret_why = "the display of the session in front is not served by the X server of the seat";
+	if (!ask_server(display->name, &server) ||
+	    (server.uid != 0 && (controller <= 0 || server.pid != controller)))
+		return -ENXIO;
+	display->server = server.pid;
+	return 0;
+}
+
+static int read_session(struct display *display, sd_bus *bus, const char **ret_why)
+{
+	const char *session = display->session;
 	char *type = NULL;
 	bool x11;
 
@@ -77,13 +163,10 @@ static int read_session(const char *session, struct display *display, const char
 	*ret_why = "the session in front is remote";
 	if (sd_session_is_remote(session) != 0)
 		return -EOPNOTSUPP;
-	*ret_why = "logind knows no display of the session in front";
-	if (sd_session_get_display(session, &display->name) < 0 || !is_served(display->name))
-		return -ENXIO;
-	return 0;
+	return find_server(display, bus, ret_why);
 }
 
-int display_find(struct display *ret, const char **ret_why)
+int display_find(struct display *ret, sd_bus *bus, const char **ret_why)
 {
 	struct display display = { 0 };
 	char **seats = NULL;
@@ -96,7 +179,7 @@ int display_find(struct display *ret, const char **ret_why)
 	for (char **seat = seats; seat && *seat; seat++) {
 		if (r < 0 && sd_seat_get_active(*seat, &display.session, &uid) >= 0 &&
 		    uid == getuid()) {
-			r = read_session(display.session, &display, ret_why);
+			r = read_session(&display, bus, ret_why);
 			if (r >= 0)
 				display.seat = strdup(*seat);
 			if (r >= 0 && !display.seat)

@@ -4,24 +4,28 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
+#include <systemd/sd-bus.h>
 
 /**
  * struct display - where this user's questions can be shown
  * @session: logind's name of it
  * @seat: where its hands are
  * @name: for DISPLAY
+ * @server: who has to be at the other end of a connection to it
  */
 struct display {
 	char *session;
 	char *seat;
 	char *name;
+	pid_t server;
 };
 
 /*
  * The display of the session of ours that is active on a seat, by logind's word. On failure a negative errno
  * and the end of a sentence.
  */
-int display_find(struct display *ret, const char **ret_why);
+int display_find(struct display *ret, sd_bus *bus, const char **ret_why);
 void display_clear(struct display *display);
 /* Is it still in front? */
 bool display_is_active(const struct display *display);

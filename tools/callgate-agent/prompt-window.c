@@ -17,10 +17,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gdk/x11/gdkx.h>
 #include <glib/gi18n.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define ARM_MS 1000
@@ -275,6 +277,26 @@ static void set_style(GHashTable *facts)
 						   : ADW_COLOR_SCHEME_FORCE_LIGHT);
 }
 
+/*
+ * Is the other end of our connection the process that the broker looked at? Another
+ * may have come between: libraries try more than one socket for a display's name.
+ */
+static bool is_connected_right(GHashTable *facts)
+{
+	const char *server = g_hash_table_lookup(facts, QUESTION_SERVER);
+	GdkDisplay *display = gdk_display_get_default();
+	socklen_t length = sizeof(struct ucred);
+	struct ucred peer = { 0 };
+
+	/* Only somebody who wants to look at it starts this program without the broker. */
+	if (!server)
+		return true;
+	return GDK_IS_X11_DISPLAY(display) &&
+	       getsockopt(ConnectionNumber(gdk_x11_display_get_xdisplay(display)), SOL_SOCKET,
+			  SO_PEERCRED, &peer, &length) == 0 &&
+	       peer.pid > 0 && (guint64)peer.pid == g_ascii_strtoull(server, NULL, 10);
+}
+
 static void on_destroy(GtkWidget *widget, gpointer loop)
 {
 	g_main_loop_quit(loop);
@@ -341,6 +363,11 @@ int main(int argc, char **argv)
 	}
 	if (!gtk_init_check()) {
 		fprintf(stderr, "callgate-prompt: there is no display to ask on\n");
+		return 1;
+	}
+	if (!is_connected_right(facts)) {
+		fprintf(stderr,
+			"callgate-prompt: this display is not served by the seat's X server\n");
 		return 1;
 	}
 	adw_init();
