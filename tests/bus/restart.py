@@ -259,4 +259,17 @@ dora.daemon.start(fds=store.fds, **notify)
 ok(state(dora, call[0]) == "live", "without an agent the call goes on", dora.daemon.log())
 ok(wait_for(lambda: state(dora, call[0]) == "gone", 20), "until the time for comparing is over")
 call[2].stop()
+
+# ---- another bus, which gives the same names to others
+dora.agent.become_agent()
+call = start_call(dora, bob, contact="bert", claimed="dora")
+wait_for(lambda: dora.gate.allowed())
+ok(dora.gate.allowed() == MICROPHONE, "a call of hers captures", dora.gate.grants)
+dora.daemon.end()
+call[2].stop()
+dora.bus.stop()
+Bus(place, "dora")
+dora.daemon.start(fds=store.fds, **notify)
+ok("cannot be taken over" in dora.daemon.log() and not dora.gate.allowed(), "and ends where the bus is another one",
+   (dora.daemon.log(), dora.gate.grants))
 finish()
