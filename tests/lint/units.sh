@@ -22,7 +22,7 @@ if ! command -v systemd-analyze >/dev/null; then
 	echo "1..0 # SKIP systemd-analyze is not installed; run 'make setup'"
 	exit 0
 fi
-echo "1..3"
+echo "1..4"
 out=$(systemd-analyze security --offline=yes --threshold=20 --no-pager data/systemd/callgate.service 2>&1 &&
 	echo good)
 case $out in
@@ -32,6 +32,8 @@ esac
 # The programs are not installed here.
 result "systemd understands callgate.service" \
 	"$(systemd-analyze verify --man=no data/systemd/callgate.service 2>&1 | grep -v 'is not executable: No such file')"
+result "systemd understands callgate-module.service" \
+	"$(systemd-analyze verify --man=no data/systemd/callgate-module.service 2>&1 | grep -v 'is not executable: No such file')"
 result "systemd-sysusers makes the user and the group" "$(
 	out=$(systemd-sysusers --dry-run "$PWD/data/sysusers.d/callgate.conf" 2>&1) || echo "$out"
 	grep -q "^u callgate " data/sysusers.d/callgate.conf || echo "no user callgate"

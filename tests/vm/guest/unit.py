@@ -6,6 +6,7 @@ Run by tests/vm/systemd_test; with the word "call" only what a call is needed fo
 namespaces of his own.
 """
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -73,9 +74,10 @@ def closed(alice):
 
 
 def boot(alice):
-    order = [int(show(unit, "ActiveEnterTimestampMonotonic") or 0)
-             for unit in ("systemd-modules-load", "callgate", "systemd-user-sessions")]
-    ok(0 < order[0] < order[1] < order[2], "module, daemon, and only then people's programs", order)
+    order = [int(show(unit, stamp + "TimestampMonotonic") or 0)
+             for unit, stamp in (("callgate-module", "ExecMainExit"), ("systemd-udev-trigger", "InactiveExit"),
+                                 ("callgate", "ActiveEnter"), ("systemd-user-sessions", "InactiveExit"))]
+    ok(0 < order[0] < order[1] < order[2] < order[3], "module, drivers, daemon, and only then people's programs", order)
     facts = status(daemon())
     ok(facts["Uid"].split() == [str(__import__("pwd").getpwnam("callgate").pw_uid)] * 4 and
        int(facts["CapPrm"], 16) == int(facts["CapEff"], 16) == int(facts["CapAmb"], 16) == 0 and
@@ -103,6 +105,27 @@ def modes(alice):
     ctl("enforce", "--yes")
 
 
+def loaded():
+    return os.path.isdir("/sys/module/callgate")
+
+
+def disabled(alice):
+    """A service that is not enabled brings no gate at the boot, which would lock everybody out."""
+    systemctl("disable", "callgate")
+    ok(show("callgate-module", "UnitFileState") == "disabled", "with the service its module is switched off",
+       show("callgate-module", "UnitFileState"))
+    systemctl("stop", "callgate")
+    demo.run(["modprobe", "-r", "callgate"], LONG)
+    demo.run(["modprobe", "-r", "vivid"], LONG)
+    demo.run(["modprobe", "vivid"], LONG)
+    ok(wait_for(lambda: not denied_camera(alice)[0], LONG, 0.5) and not loaded(),
+       "a camera that comes then is not gated", denied_camera(alice))
+    systemctl("enable", "callgate")
+    systemctl("start", "callgate")
+    ok(loaded() and closed(alice) and show("callgate-module", "UnitFileState") == "enabled",
+       "the service brings the gate with it", systemctl("status", "callgate-module").stdout)
+
+
 def crash(alice):
     before = daemon()
     os.kill(before, signal.SIGSEGV)
@@ -113,18 +136,88 @@ def crash(alice):
     systemctl("start", "callgate")
 
 
-def hang(alice, bob):
-    """In a call; the caller's own program is stopped, so that only the kernel can end the capture."""
-    for person in (alice, bob):
-        if not person.start_agent():
-            ok(False, f"{person.name}'s agent starts", person.agent.text)
-    relay = Relay(demo.PLACE, 1)
-    command = [word.format(mic=demo.MICROPHONE) for word in demo.CAPTURE[:-3]] + ["-f", "null", "-"]
+# Two pictures a second, so slowly that the camera of a loaded machine misses none.
+FRAMES = demo.PLACE + "/frames"
+COUNT_FRAMES = ["sh", "-c", f"arecord -q -D $0 -f S16_LE -r 48000 -c 2 -t raw /dev/null & v4l2-ctl -d {demo.CAMERA} "
+                "--set-fmt-video width=320,height=180 --set-parm 2 --stream-mmap 16 --verbose --stream-count 10000 "
+                f">{FRAMES} 2>&1"]
+
+
+def frames():
+    """The numbers that the camera's driver gave to the pictures so far."""
+    try:
+        with open(FRAMES, encoding="utf-8") as file:
+            return [int(number) for number in re.findall(r"cap dqbuf.*seq:\s*(\d+)", file.read())]
+    except FileNotFoundError:
+        return []
+
+
+def camera_since(alice):
+    return [s["since"] for s in demo.streams(alice) or () if "camera" in s["kinds"]]
+
+
+def begin(alice, bob, number, command, first=False):
+    relay = Relay(demo.PLACE, number)
     call = Call(alice, bob, relay, command, ["sh", "-c", "cat >/dev/null"])
-    call.approve(first=True)
-    if not ok(call.capturing(LONG) and capturing_by_kernel(), "a call captures under the unit's restrictions",
-              "\n".join((call.caller.text, call.callee.text, alice.agent.text, bob.agent.text))):
-        return
+    call.approve(first=first)
+    ok(call.capturing(LONG) and capturing_by_kernel(), "a call captures under the unit's restrictions",
+       "\n".join((call.caller.text, call.callee.text, alice.agent.text, bob.agent.text)))
+    return relay, call
+
+
+def end(relay, call):
+    call.stop()
+    relay.tell("quit")
+
+
+def restart(alice, bob):
+    """In a call, whose capture goes on; and the same with what carries it over taken out."""
+    relay, call = begin(alice, bob, 1, [*COUNT_FRAMES, demo.MICROPHONE], first=True)
+    wait_for(lambda: len(frames()) > 4, LONG, 0.2)
+    before, since, count = daemon(), camera_since(alice), len(frames())
+    done = systemctl("restart", "callgate")
+    ok(done.returncode == 0 and running(before), "the daemon is restarted in a call", done.stderr)
+    # More than a grant lasts, so that the new daemon has renewed it.
+    wait_for(lambda: len(frames()) > count + 2 * (demo.GRANT_S + 2) or call.caller.process.poll() is not None, LONG, 0.2)
+    seen = frames()
+    ok(len(seen) > count + 2 * demo.GRANT_S and seen == list(range(seen[0], seen[0] + len(seen))),
+       f"no picture is missing, {len(seen) - count} of them after the restart", (seen, call.caller.text))
+    ok(since and camera_since(alice) == since and capturing_by_kernel(), "nothing was stopped and begun again",
+       (since, camera_since(alice)))
+    ok("goes on" in call.caller.text, "the caller was told", call.caller.text)
+    os.makedirs("/run/systemd/system/callgate.service.d", exist_ok=True)
+    with open("/run/systemd/system/callgate.service.d/forget.conf", "w", encoding="utf-8") as file:
+        file.write("[Service]\nFileDescriptorStoreMax=0\n")
+    systemctl("daemon-reload")
+    before = daemon()
+    systemctl("restart", "callgate")
+    ok(running(before) and wait_for(lambda: not capturing_by_kernel(), demo.GRANT_S + demo.BUSY_S) and
+       call.caller.wait(LONG) == 4, "where nothing is kept, a restart ends the call", call.caller.text)
+    end(relay, call)
+    os.unlink("/run/systemd/system/callgate.service.d/forget.conf")
+    systemctl("daemon-reload")
+    before = daemon()
+    systemctl("restart", "callgate")
+    running(before)
+
+
+def kill(alice, bob, command):
+    """In a call; the caller's own program is stopped, so that it cannot be the one who ends the capture."""
+    relay, call = begin(alice, bob, 2, command)
+    call.caller.process.send_signal(signal.SIGSTOP)
+    before = daemon()
+    begun = demo.now()
+    os.kill(before, signal.SIGKILL)
+    ok(wait_for(lambda: not capturing_by_kernel(), demo.GRANT_S + demo.BUSY_S),
+       f"when the daemon is killed the capture ends ({demo.now() - begun:.1f} s)")
+    ok(running(before) and not (demo.streams(alice) or ()), "and the next daemon knows nothing of the call")
+    call.caller.process.send_signal(signal.SIGCONT)
+    end(relay, call)
+
+
+def hang(alice, bob, command):
+    """In a call; the caller's own program is stopped, so that only the kernel can end the capture."""
+    relay, call = begin(alice, bob, 3, command)
     call.caller.process.send_signal(signal.SIGSTOP)
     before = daemon()
     begun = demo.now()
@@ -135,8 +228,7 @@ def hang(alice, bob):
     ok(after and not os.path.exists(f"/proc/{before}"), f"it is killed and started again ({demo.now() - begun:.1f} s)")
     ok(closed(alice), "and everything is denied")
     call.caller.process.send_signal(signal.SIGCONT)
-    call.stop()
-    relay.tell("quit")
+    end(relay, call)
 
 
 def main():
@@ -149,17 +241,29 @@ def main():
         boot(alice)
         modes(alice)
         crash(alice)
+        disabled(alice)
     os.makedirs("/etc/callgate", exist_ok=True)
     with open("/etc/callgate/callgate.conf", "w", encoding="utf-8") as file:
         file.write("[prompt]\npseudo_terminal = yes\n")
+    # Without it the daemon has run until here.
+    subprocess.run("mkdir -p /etc/credstore.encrypted && head -c 32 /dev/urandom | systemd-creds encrypt --with-key=host "
+                   "--name=callgate.key - /etc/credstore.encrypted/callgate.key", shell=True, check=False)
     before = daemon()
     systemctl("restart", "callgate")
-    running(before)
+    sealed = demo.run(["busctl", "get-property", "org.callgate1", "/org/callgate1", "org.callgate1.Manager", "SealedBy"])[1]
+    ok(running(before) and "credential" in sealed, "a sealing key that is put into the credential store is used", sealed)
     demo.feed_tone(card)
     _, demo.BOB_PID = demo.start_bob()
     # systemd mounts the hierarchy so that a namespace bounds it: his programs have to be below its root.
     inside = ["nsenter", "--target", str(demo.BOB_PID), "--net", "--mount", "--cgroup", "--uts"]
-    hang(alice, Person("bob", ["sh", "-c", 'echo $$ >/sys/fs/cgroup/bob/cgroup.procs; exec "$@"', "sh", *inside]))
+    bob = Person("bob", ["sh", "-c", 'echo $$ >/sys/fs/cgroup/bob/cgroup.procs; exec "$@"', "sh", *inside])
+    for person in (alice, bob):
+        if not person.start_agent():
+            ok(False, f"{person.name}'s agent starts", person.agent.text)
+    command = [word.format(mic=demo.MICROPHONE) for word in demo.CAPTURE[:-3]] + ["-f", "null", "-"]
+    restart(alice, bob)
+    kill(alice, bob, command)
+    hang(alice, bob, command)
     print(f"1..{count}", flush=True)
     if failed:
         print(subprocess.run(["journalctl", "--no-pager", "-n", "60"], capture_output=True, text=True,
