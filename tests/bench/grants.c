@@ -60,13 +60,18 @@ static void grant(pid_t pid, int group, uint64_t session, uint32_t kinds)
 
 void grants_renew(void)
 {
+	static uint64_t others_due;
+	bool due = harness_now() >= others_due;
 	unsigned int i, s;
 
 	if (!gate)
 		return;
-	for (i = 0; i + 1 < grants; i++)
+	/* Thousands take their time. */
+	for (i = 0; due && i + 1 < grants; i++)
 		grant(processes[i / PER_SUBJECT], groups[i / PER_SUBJECT], 1000 + i % PER_SUBJECT,
 		      CALLGATE_KIND_ALL);
+	if (i)
+		others_due = harness_now() + DEADLINE / 3;
 	for (i = 0; i < also_count; i++)
 		grant(also[i], -1, 1, CALLGATE_KIND_ALL);
 	for (s = 1; s <= own_sessions; s++)

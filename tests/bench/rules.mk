@@ -14,8 +14,8 @@ check-unit check-build tests: $(bench_channel)
 unit_cmds += $(bench_channel)
 
 # What runs in the virtual machine. Not the daemon's headers: it has a gate.h of its own.
-bench_guest := $(patsubst %,$(BUILD)/tests/bench/%,stream)
-bench_shared := $(call obj,$(patsubst %,tests/bench/%.c,grants recorder sample) tests/kselftest/gate.c tests/kselftest/harness.c)
+bench_guest := $(patsubst %,$(BUILD)/tests/bench/%,stream ask revoke deny)
+bench_shared := $(call obj,$(patsubst %,tests/bench/%.c,btf grants recorder sample) $(patsubst %,tests/kselftest/%.c,gate harness passing))
 $(call obj,$(filter-out tests/bench/channel.c,$(wildcard tests/bench/*.c))): CPPFLAGS := -D_GNU_SOURCE -Itests/kselftest -Ikmod/uapi
 $(bench_guest): %: %.o $(bench_shared)
 	$(call say,LD,$@)
@@ -23,7 +23,7 @@ $(bench_guest): %: %.o $(bench_shared)
 
 .PHONY: bench
 bench: setup ## measure what Callgate costs, against nothing and against the alternatives
-	$(Q)$(MAKE) module $(bench_guest)
+	$(Q)$(MAKE) all tests $(bench_guest)
 	$(Q)tests/bench/run --kernel '$(RELEASE)' --json '$(BUILD)/bench/bench.json' $(BENCH)
 
 check-build: $(bench_guest)

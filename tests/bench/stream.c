@@ -268,6 +268,7 @@ _Noreturn static void crowd_member(unsigned int i, int go, int ready)
 			must_ioctl(fd, VIDIOC_QBUF, &b, "another's QBUF");
 		}
 	}
+	close(ready);
 	for (;;)
 		pause();
 }
@@ -293,6 +294,8 @@ static void gather_crowd(void)
 	grants_renew();
 	if (write(go[1], "goo", CAPTURING - 1) != CAPTURING - 1)
 		die("pipe");
+	/* Ours would keep the pipe from ending when they end. */
+	close(ready[1]);
 	for (i = 0; i < CROWD - 1 + CAPTURING - 1; i++)
 		if (read(ready[0], &c, 1) != 1)
 			die("the crowd ended");

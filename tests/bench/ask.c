@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * How long a caller waits until somebody in user space has said no: a held request of the gate, a seccomp notification, and
+ * a permission event of fanotify on a regular file, in turns, so that all three see the same machine. Then more askers at once
+ * than the gate holds. Called in the virtual machine by tests/bench/guest-ask.
+ *
+ * Each is answered by the shortest program that can: it waits, reads one question, and writes one answer, no. With "daemon" the gate's
+ * requests are answered by callgated, which runs already.
+ *
+ * Usage: ask bare|counted|daemon [REPETITIONS]
+ *   counted: as bare, in a machine that counts instructions, of which a thousand take a microsecond; without the crowd
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <linux/videodev2.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gate.h"
+#include "grants.h"
+#include "harness.h"
+#include "passing.h"
+#include "sample.h"
+
+#define EACH		 20 /* questions of one way in a repetition */
+#define REPETITIONS	 11
+#define ASKED_FILE	 "/tmp/asked"
+/* kmod/limits.h */
+#define MAX_REQUESTS	 256
+#define MAX_REQUESTS_UID 32
+#define SURPLUS		 64
+
+static struct gate *gate;
+static int camera = -1;
+
+/* ---- the three questions: errno of the answer ------------------------------------------------------------------ */
+
+static int ask_gate(void)
+{
+	struct v4l2_requestbuffers request = { .count = 2,
+					       .type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+					       .memory = V4L2_MEMORY_MMAP };
+
+	return ioctl(camera, VIDIOC_REQBUFS, &request) ? errno : 0;
+}
+
+static int ask_seccomp(void)
+{
+	return syscall(SYS_getpgid, 0) < 0 ? errno : 0;
+}
+
+static int ask_fanotify(void)
+{
+	int fd = open(ASKED_FILE, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return 0;
+}
+
+/* ---- who answers ----------------------------------------------------------------------------------------------- */
+
+_Noreturn static void answer_gate(void)
+{
+	struct gate_message request;
+
+	for (;;)
+		if (gate_wait(gate, CALLGATE_CMD_REQUEST_EVENT, 1000000, &request))
+			gate_verdict(gate, request.request, CALLGATE_VERDICT_DENY);
+}
+
+_Noreturn static void answer_seccomp(int listener)
+{
+	struct seccomp_notif question;
+	struct seccomp_notif_resp answer;
+
+	for (;;) {
+		memset(&question, 0, sizeof(question));
+		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &question)) {
+			if (errno == EINTR || errno == ENOENT)
+				continue;
+			_exit(1);
+		}
+		answer = (struct seccomp_notif_resp){ .id = question.id, .error = -EACCES };
+		ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+	}
+}
+
+_Noreturn static void answer_fanotify(int group)
+{
+	struct fanotify_event_metadata event[8];
+	struct fanotify_response answer;
+	ssize_t n;
+
+	for (;;) {
+		n = read(group, event, sizeof(event));
+		if (n < 0)
+			_exit(1);
+		for (int i = 0; i < n / (ssize_t)sizeof(event[0]); i++) {
+			answer = (struct fanotify_response){ .fd = event[i].fd,
+							     .response = FAN_DENY };
+			if (write(group, &answer, sizeof(answer)) != sizeof(answer))
+				_exit(1);
+			close(event[i].fd);
+		}
+	}
+}
+
+static pid_t child(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		grants_die("fork");
+	if (pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+static int fanotify_group(void)
+{
+	int group = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY);
+	int fd = open(ASKED_FILE, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+
+	if (group < 0 || fd < 0 ||
+	    fanotify_mark(group, FAN_MARK_ADD, FAN_OPEN_PERM, AT_FDCWD, ASKED_FILE))
+		grants_die("fanotify");
+	close(fd);
+	return group;
+}
+
+/* Of this process and its children from now on, getpgid() is a question. */
+static int seccomp_listener(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpgid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+	int fd;
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+		     &program);
+	if (fd < 0)
+		grants_die("seccomp");
+	return fd;
+}
+
+/* ---- one after the other --------------------------------------------------------------------------------------- */
+
+static const struct way {
+	const char *name;
+	int (*ask)(void);
+	int answer;
+} ways[] = {
+	{ "gate", ask_gate, EACCES },
+	{ "seccomp", ask_seccomp, EACCES },
+	{ "fanotify", ask_fanotify, EPERM },
+};
+
+#define WAYS 3
+
+static void in_turns(const char *scenario, unsigned int repetitions)
+{
+	struct sample sample[WAYS] = {};
+	uint64_t begun;
+	int got;
+
+	for (unsigned int rep = 0; rep < repetitions; rep++) {
+		for (int i = 0; i < EACH * WAYS; i++) {
+			const struct way *way = &ways[i % WAYS];
+
+			begun = sample_now();
+			got = way->ask();
+			sample_add(&sample[i % WAYS], (double)(sample_now() - begun) / 1000);
+			if (got != way->answer) {
+				fprintf(stderr, "bench: %s: the answer is %d, not %d\n", way->name,
+					got, way->answer);
+				exit(1);
+			}
+		}
+		for (int w = 0; w < WAYS; w++)
+			sample_repetition(&sample[w]);
+	}
+	for (int w = 0; w < WAYS; w++) {
+		sample_print(&sample[w], scenario, ways[w].name, "us");
+	}
+}
+
+/* ---- many at once ---------------------------------------------------------------------------------------------- */
+
+struct asker {
+	uint64_t begun, ended;
+	int result;
+};
+
+/* More than the cap, of as many users as that takes. All must get an answer, and the surplus at once. */
+static void crowd(void)
+{
+	unsigned int n = MAX_REQUESTS + SURPLUS, held = 0, denied = 0, lost = 0, early = 0;
+	struct sample wait = {}, surplus = {};
+	struct gate_message request;
+	struct asker *askers;
+	uint64_t *requests, answered;
+	unsigned int i;
+
+	askers = mmap(NULL, n * sizeof(*askers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	requests = calloc(n, sizeof(*requests));
+	if (askers == MAP_FAILED || !requests)
+		grants_die("memory");
+	/* A child starts them, so that the controller listens meanwhile: who is not seen within 2 s is denied. */
+	if (!child()) {
+		close(gate_fd(gate));
+		for (i = 0; i < n; i++) {
+			uid_t uid = 20000 + i / MAX_REQUESTS_UID;
+
+			askers[i].result = -1;
+			if (child())
+				continue;
+			if (setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
+				_exit(1);
+			askers[i].begun = sample_now();
+			askers[i].result = ask_gate();
+			__atomic_store_n(&askers[i].ended, sample_now(), __ATOMIC_RELEASE);
+			_exit(0);
+		}
+		while (wait4(-1, NULL, 0, NULL) > 0)
+			;
+		_exit(0);
+	}
+	/* Held until every other one has had its answer. */
+	while (held + early < n) {
+		while (held < n && gate_wait(gate, CALLGATE_CMD_REQUEST_EVENT, 20, &request)) {
+			gate_seen(gate, request.request);
+			requests[held++] = request.request;
+		}
+		for (i = early = 0; i < n; i++)
+			early += __atomic_load_n(&askers[i].ended, __ATOMIC_ACQUIRE) != 0;
+	}
+	answered = sample_now();
+	for (i = 0; i < held; i++)
+		gate_verdict(gate, requests[i], CALLGATE_VERDICT_DENY);
+	while (wait4(-1, NULL, 0, NULL) > 0)
+		;
+	for (i = 0; i < n; i++) {
+		denied += askers[i].result == EACCES;
+		lost += askers[i].result < 0;
+		if (askers[i].ended > answered)
+			sample_add(&wait, (double)(askers[i].ended - answered) / 1000);
+		else
+			sample_add(&surplus, (double)(askers[i].ended - askers[i].begun) / 1000);
+	}
+	sample_print_one("crowd", "askers", "count", n);
+	sample_print_one("crowd", "held at once", "count", held);
+	sample_print_one("crowd", "surplus, denied at once", "count", early);
+	sample_print_one("crowd", "denied", "count", denied);
+	sample_print_one("crowd", "lost", "count", lost);
+	/* One repetition, which is not to be dropped. */
+	wait.repetitions = surplus.repetitions = 1;
+	sample_repetition(&wait);
+	sample_repetition(&surplus);
+	sample_print(&wait, "crowd", "from the first answer to one's own", "us");
+	sample_print(&surplus, "crowd", "a surplus asker's wait", "us");
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int repetitions = argc > 2 ? (unsigned int)atoi(argv[2]) : REPETITIONS;
+	bool counted = argc > 1 && !strcmp(argv[1], "counted");
+	bool bare = counted || (argc > 1 && !strcmp(argv[1], "bare"));
+	pid_t answering[WAYS] = {};
+	int group, listener;
+
+	if (argc < 2 || argc > 3) {
+		fprintf(stderr, "usage: ask bare|counted|daemon [REPETITIONS]\n");
+		return 2;
+	}
+	camera = open("/dev/video0", O_RDWR | O_CLOEXEC);
+	if (camera < 0)
+		grants_die("/dev/video0");
+	if (bare) {
+		gate = gate_open();
+		if (!gate || gate_bind(gate, NULL))
+			grants_die("bind");
+		answering[0] = child();
+		if (!answering[0])
+			answer_gate();
+	}
+	group = fanotify_group();
+	answering[1] = child();
+	if (!answering[1])
+		answer_fanotify(group);
+	/* Before the filter there must be somebody who can take the listener, and is not filtered himself. */
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		grants_die("socketpair");
+	answering[2] = child();
+	if (!answering[2]) {
+		long none;
+
+		if (passing_receive(pair[1], &none, sizeof(none), 0, &listener) < 0)
+			_exit(1);
+		answer_seccomp(listener);
+	}
+	listener = seccomp_listener();
+	passing_send(pair[0], &(long){ 0 }, sizeof(long), listener);
+	close(listener);
+	in_turns(argv[1], repetitions);
+	for (int i = 0; i < WAYS; i++) {
+		if (answering[i]) {
+			kill(answering[i], SIGKILL);
+			waitpid(answering[i], NULL, 0);
+		}
+	}
+	if (bare && !counted)
+		crowd();
+	return 0;
+}
