@@ -512,6 +512,43 @@ static void *copy_source(struct snd_pcm_substream *substream, int channel, unsig
 	return runtime->dma_area + pos + channel * (runtime->dma_bytes / runtime->channels);
 }
 
+static noinline struct alsa_capture *copy_ask(struct alsa_capture *capture, int *ret_err)
+{
+	long epoch;
+
+	if (WARN_ON_ONCE(!capture))
+		return NULL;
+	*ret_err = 0;
+	if (!callgate_check_traced() && callgate_check_cgroup(&capture->dev, &epoch).cgroup) {
+		callgate_check_count();
+		return capture;
+	}
+	*ret_err = callgate_check(&capture->dev, CALLGATE_OP_READ);
+	return *ret_err ? NULL : capture;
+}
+
+/* Asks once for each period. NULL: the copy ends with @ret_err, which is an error before. */
+static __always_inline struct alsa_capture *may_copy(const struct snd_pcm_substream *substream,
+						     int *ret_err)
+{
+	struct alsa_capture *capture;
+	unsigned long until;
+	long epoch;
+	bool sure;
+	u64 id;
+
+	capture = alsa_capture(callgate_alsa_gate(substream));
+	rcu_read_lock_sched();
+	sure = likely(capture) && !callgate_check_traced() &&
+	       callgate_check_quick(&capture->dev, &until, &epoch, &id);
+	rcu_read_unlock_sched();
+	if (unlikely(!sure))
+		return copy_ask(capture, ret_err);
+	callgate_check_count();
+	*ret_err = 0;
+	return capture;
+}
+
 #ifdef CALLGATE_HAVE_PCM_COPY_USER
 
 static int hook_copy_user(struct snd_pcm_substream *substream, int channel, unsigned long pos,
@@ -522,11 +559,8 @@ static int hook_copy_user(struct snd_pcm_substream *substream, int channel, unsi
 	void *source;
 
 	callgate_enter();
-	capture = alsa_capture(callgate_alsa_gate(substream));
-	if (WARN_ON_ONCE(!capture))
-		goto out;
-	err = callgate_check(&capture->dev, CALLGATE_OP_READ);
-	if (err)
+	capture = may_copy(substream, &err);
+	if (unlikely(!capture))
 		goto out;
 	if (capture->gate.orig->copy_user) {
 		err = capture->gate.orig->copy_user(substream, channel, pos, buf, bytes);
@@ -550,11 +584,8 @@ static int hook_copy_kernel(struct snd_pcm_substream *substream, int channel, un
 	void *source;
 
 	callgate_enter();
-	capture = alsa_capture(callgate_alsa_gate(substream));
-	if (WARN_ON_ONCE(!capture))
-		goto out;
-	err = callgate_check(&capture->dev, CALLGATE_OP_READ);
-	if (err)
+	capture = may_copy(substream, &err);
+	if (unlikely(!capture))
 		goto out;
 	if (capture->gate.orig->copy_kernel) {
 		err = capture->gate.orig->copy_kernel(substream, channel, pos, buf, bytes);
@@ -580,11 +611,8 @@ static int hook_copy(struct snd_pcm_substream *substream, int channel, unsigned 
 	void *source;
 
 	callgate_enter();
-	capture = alsa_capture(callgate_alsa_gate(substream));
-	if (WARN_ON_ONCE(!capture))
-		goto out;
-	err = callgate_check(&capture->dev, CALLGATE_OP_READ);
-	if (err)
+	capture = may_copy(substream, &err);
+	if (unlikely(!capture))
 		goto out;
 	if (capture->gate.orig->copy) {
 		err = capture->gate.orig->copy(substream, channel, pos, iter, bytes);

@@ -61,12 +61,13 @@ struct alsa_gate *callgate_alsa_gate(const struct snd_pcm_substream *substream)
 {
 	struct alsa_gate *gate;
 
-	rcu_read_lock();
-	hash_for_each_possible_rcu(gates, gate, node, (unsigned long)substream) {
+	rcu_read_lock_sched();
+	hash_for_each_possible_rcu(gates, gate, node, (unsigned long)substream,
+				   rcu_read_lock_sched_held()) {
 		if (gate->substream == substream)
 			break;
 	}
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 	return gate;
 }
 

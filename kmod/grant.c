@@ -6,8 +6,8 @@
  * decide who may order a grant: netlink.c lets only the controller. Knows no
  * device: main.c hands it a function that is called when grants ended.
  *
- * The path reads terms under RCU. Terms are never changed, only replaced, so
- * that a reader sees kinds, device and deadline of one order. The references
+ * The path reads terms under RCU. Terms are never changed (but for how long the short way of grant-path.h is
+ * open), only replaced, so that a reader sees kinds, device and deadline of one order. The references
  * are dropped after a grace period: an address that a reader compares cannot
  * meanwhile have become another process's. The deadline is compared at every
  * read; the timer only cleans up and stops what runs.
@@ -22,31 +22,16 @@
 #include <linux/mutex.h>
 #include <linux/netlink.h>
 #include <linux/rculist.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/suspend.h>
 #include <linux/timekeeping.h>
 #include <linux/timerqueue.h>
 #include <linux/workqueue.h>
 
 #include "compat.h"
+#include "grant-path.h"
 #include "trace.h"
-
-/**
- * struct terms - what the path reads
- * @node: in a bucket of processes or of cgroups
- * @rule: what is allowed
- * @grant: for the writing side
- * @id: never re-used
- * @session: the controller's number
- * @rcu: frees replaced terms
- */
-struct terms {
-	struct hlist_node node;
-	struct callgate_rule rule;
-	struct grant *grant;
-	u64 id;
-	u64 session;
-	struct rcu_head rcu;
-};
 
 /**
  * struct grant - what keeps the terms true
@@ -55,6 +40,8 @@ struct terms {
  * @terms: as of the last order
  * @pid: referenced, or NULL
  * @exe: referenced, or NULL
+ * @cred: referenced, or NULL
+ * @mm: referenced, or NULL; only its address matters
  * @cgroup: referenced, or NULL
  * @cookie: of the process, or 0
  * @rcu: drops the references when no reader compares them any more
@@ -62,16 +49,23 @@ struct terms {
 struct grant {
 	struct list_head all;
 	struct timerqueue_node due;
-	struct terms *terms;
+	struct callgate_terms *terms;
 	struct pid *pid;
 	struct file *exe;
+	const struct cred *cred;
+	struct mm_struct *mm;
 	struct cgroup *cgroup;
 	u64 cookie;
 	struct rcu_head rcu;
 };
 
-static struct hlist_head processes[1 << CALLGATE_GRANT_HASH_BITS];
-static struct hlist_head cgroups[1 << CALLGATE_GRANT_HASH_BITS];
+struct hlist_head callgate_grant_processes[1 << CALLGATE_GRANT_HASH_BITS];
+struct hlist_head callgate_grant_cgroups[1 << CALLGATE_GRANT_HASH_BITS];
+atomic_long_t callgate_grant_epoch;
+/* Written under grants_lock. */
+u32 callgate_grant_cgroup_count;
+/* The machine goes to sleep: the clock is asked each time. */
+static bool sleeping;
 
 /* Guards everything below and the writing side of the buckets; nothing nests inside. */
 static DEFINE_MUTEX(grants_lock);
@@ -79,7 +73,6 @@ static LIST_HEAD(grants);
 static struct timerqueue_head deadlines = { .rb_root = RB_ROOT_CACHED };
 static u64 last_id;
 static u32 grant_count;
-static u32 cgroup_count; /* read without the lock by the path */
 static u32 generation;
 
 static struct hrtimer timer;
@@ -88,15 +81,16 @@ static void (*on_ended)(void);
 static struct hlist_head *bucket_of(const struct callgate_rule *rule)
 {
 	if (rule->pid)
-		return &processes[hash_ptr((void *)rule->pid, CALLGATE_GRANT_HASH_BITS)];
-	return &cgroups[hash_64(rule->cgroup, CALLGATE_GRANT_HASH_BITS)];
+		return &callgate_grant_processes[hash_ptr((void *)rule->pid,
+							  CALLGATE_GRANT_HASH_BITS)];
+	return &callgate_grant_cgroups[hash_64(rule->cgroup, CALLGATE_GRANT_HASH_BITS)];
 }
 
-static const struct terms *find_in(const struct hlist_head *bucket,
-				   const struct callgate_image *image, u32 device, u32 kinds,
-				   u64 now)
+static struct callgate_terms *find_in(const struct hlist_head *bucket,
+				      const struct callgate_image *image, u32 device, u32 kinds,
+				      u64 now)
 {
-	const struct terms *terms;
+	struct callgate_terms *terms;
 
 	hlist_for_each_entry_rcu(terms, bucket, node) {
 		if (callgate_rule_covers(&terms->rule, image, device, kinds, now))
@@ -105,20 +99,32 @@ static const struct terms *find_in(const struct hlist_head *bucket,
 	return NULL;
 }
 
+/* Opens the short way, see grant-path.h. @begun: jiffies from before @now was read. */
+static void open_path(struct callgate_terms *terms, unsigned long begun, u64 now)
+{
+	u64 ahead = nsecs_to_jiffies64(terms->rule.deadline - now);
+
+	if (!READ_ONCE(sleeping))
+		WRITE_ONCE(terms->until, begun + min_t(u64, ahead, CALLGATE_PATH_JIFFIES));
+}
+
 bool callgate_grant_find(const struct callgate_image *image, u32 device, u32 kinds, u64 *ret_id,
 			 u64 *ret_session)
 {
+	unsigned long begun = READ_ONCE(jiffies);
 	u64 now = ktime_get_coarse_boottime_ns();
-	const struct terms *terms;
+	struct callgate_terms *terms;
 	struct hlist_head *bucket;
 
 	rcu_read_lock();
-	bucket = &processes[hash_ptr((void *)image->pid, CALLGATE_GRANT_HASH_BITS)];
+	bucket = &callgate_grant_processes[hash_ptr((void *)image->pid, CALLGATE_GRANT_HASH_BITS)];
 	terms = find_in(bucket, image, device, kinds, now);
 	if (!terms && image->cgroup) {
-		bucket = &cgroups[hash_64(image->cgroup, CALLGATE_GRANT_HASH_BITS)];
+		bucket = &callgate_grant_cgroups[hash_64(image->cgroup, CALLGATE_GRANT_HASH_BITS)];
 		terms = find_in(bucket, image, device, kinds, now);
 	}
+	if (terms)
+		open_path(terms, begun, now);
 	if (terms && ret_id)
 		*ret_id = terms->id;
 	if (terms && ret_session)
@@ -129,7 +135,7 @@ bool callgate_grant_find(const struct callgate_image *image, u32 device, u32 kin
 
 bool callgate_grant_needs_cgroup(void)
 {
-	return READ_ONCE(cgroup_count) != 0;
+	return READ_ONCE(callgate_grant_cgroup_count) != 0;
 }
 
 static void arm_timer(void)
@@ -148,10 +154,20 @@ static void free_grant(struct rcu_head *rcu)
 	put_pid(grant->pid);
 	if (grant->exe)
 		fput(grant->exe);
+	put_cred(grant->cred);
+	if (grant->mm)
+		mmdrop(grant->mm);
 	if (grant->cgroup)
 		cgroup_put(grant->cgroup);
 	kfree(grant->terms);
 	kfree(grant);
+}
+
+/* Whoever passed before asks again. */
+static void end_passes(void)
+{
+	smp_mb__before_atomic(); /* whoever sees the new epoch sees what it stands for */
+	atomic_long_inc(&callgate_grant_epoch);
 }
 
 static void end_grant(struct grant *grant)
@@ -162,9 +178,10 @@ static void end_grant(struct grant *grant)
 	timerqueue_del(&deadlines, &grant->due);
 	list_del(&grant->all);
 	if (grant->cgroup)
-		WRITE_ONCE(cgroup_count, cgroup_count - 1);
+		WRITE_ONCE(callgate_grant_cgroup_count, callgate_grant_cgroup_count - 1);
 	grant_count--;
 	generation++;
+	end_passes();
 	call_rcu(&grant->rcu, free_grant);
 }
 
@@ -201,7 +218,7 @@ static struct grant *find_grant(const struct callgate_grant_order *order,
 {
 	const struct callgate_rule *other;
 	struct grant *found = NULL;
-	struct terms *terms;
+	struct callgate_terms *terms;
 
 	lockdep_assert_held(&grants_lock);
 	*ret_same = 0;
@@ -227,6 +244,9 @@ static struct grant *new_grant(const struct callgate_grant_order *order)
 	if (order->process) {
 		grant->pid = get_pid(order->process->pid);
 		grant->exe = get_file(order->process->exe);
+		grant->cred = get_cred(order->process->cred);
+		grant->mm = order->process->mm;
+		mmgrab(grant->mm);
 		grant->cookie = order->process->cookie;
 	} else {
 		css_get(&order->cgroup->self);
@@ -273,8 +293,8 @@ static int check_order(const struct callgate_grant_order *order, struct netlink_
 int callgate_grant_renew(const struct callgate_grant_order *order, u64 *ret_id,
 			 struct netlink_ext_ack *extack)
 {
-	struct terms *terms, *old = NULL;
-	bool narrowed = false;
+	struct callgate_terms *terms, *old = NULL;
+	bool narrowed = false, less = false;
 	struct grant *grant;
 	u32 same;
 	int err;
@@ -297,6 +317,7 @@ int callgate_grant_renew(const struct callgate_grant_order *order, u64 *ret_id,
 		terms->rule.exe = old->rule.exe;
 		narrowed = (old->rule.kinds & ~terms->rule.kinds) ||
 			   (terms->rule.device && terms->rule.device != old->rule.device);
+		less = narrowed || terms->rule.deadline < old->rule.deadline;
 		timerqueue_del(&deadlines, &grant->due);
 	} else {
 		err = -EINVAL;
@@ -319,10 +340,15 @@ int callgate_grant_renew(const struct callgate_grant_order *order, u64 *ret_id,
 		list_add_tail(&grant->all, &grants);
 		grant_count++;
 		if (grant->cgroup)
-			WRITE_ONCE(cgroup_count, cgroup_count + 1);
+			WRITE_ONCE(callgate_grant_cgroup_count, callgate_grant_cgroup_count + 1);
 	}
 	terms->session = order->session;
 	terms->grant = grant;
+	terms->mm = grant->mm;
+	terms->exe = grant->exe;
+	terms->cred = grant->cred;
+	/* Not open yet. */
+	terms->until = jiffies;
 	grant->terms = terms;
 	if (old) {
 		hlist_replace_rcu(&old->node, &terms->node);
@@ -330,6 +356,8 @@ int callgate_grant_renew(const struct callgate_grant_order *order, u64 *ret_id,
 	} else {
 		hlist_add_head_rcu(&terms->node, bucket_of(&terms->rule));
 	}
+	if (less)
+		end_passes();
 	grant->due.expires = ns_to_ktime(order->deadline);
 	timerqueue_add(&deadlines, &grant->due);
 	arm_timer();
@@ -394,14 +422,47 @@ u32 callgate_grant_generation(void)
 	return READ_ONCE(generation);
 }
 
-void callgate_grant_init(void (*ended)(void))
+/* Jiffies stand still while the machine sleeps, the deadlines do not. */
+static int on_sleep(struct notifier_block *block, unsigned long event, void *data)
+{
+	struct grant *grant;
+
+	switch (event) {
+	case PM_SUSPEND_PREPARE:
+	case PM_HIBERNATION_PREPARE:
+	case PM_RESTORE_PREPARE:
+		WRITE_ONCE(sleeping, true);
+		/* For open_path(). */
+		synchronize_rcu();
+		mutex_lock(&grants_lock);
+		list_for_each_entry(grant, &grants, all)
+			WRITE_ONCE(grant->terms->until, jiffies);
+		end_passes();
+		mutex_unlock(&grants_lock);
+		break;
+	case PM_POST_SUSPEND:
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		WRITE_ONCE(sleeping, false);
+		break;
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block sleep_block = {
+	.notifier_call = on_sleep,
+};
+
+int callgate_grant_init(void (*ended)(void))
 {
 	on_ended = ended;
 	callgate_hrtimer_init(&timer, deadline_reached, CLOCK_BOOTTIME);
+	return register_pm_notifier(&sleep_block);
 }
 
 void callgate_grant_exit(void)
 {
+	unregister_pm_notifier(&sleep_block);
 	callgate_grant_revoke(0, 0);
 	hrtimer_cancel(&timer);
 	cancel_work_sync(&expire_work);

@@ -44,7 +44,7 @@ struct callgate_grant_facts {
 };
 
 /* @ended: called in process context after grants ended, when none of them is found any more. */
-void callgate_grant_init(void (*ended)(void));
+int __must_check callgate_grant_init(void (*ended)(void));
 /* Ends every grant and waits for their memory. Nobody checks any more. */
 void callgate_grant_exit(void);
 

@@ -129,7 +129,9 @@ static int __init callgate_init(void)
 	err = callgate_device_init();
 	if (err)
 		return err;
-	callgate_grant_init(callgate_device_revoke_all);
+	err = callgate_grant_init(callgate_device_revoke_all);
+	if (err)
+		goto exit_device;
 	err = callgate_netlink_init(detach);
 	if (err)
 		goto exit_grant;
@@ -145,6 +147,7 @@ exit_netlink:
 	callgate_request_exit();
 exit_grant:
 	callgate_grant_exit();
+exit_device:
 	callgate_device_exit();
 	return err;
 }

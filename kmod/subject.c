@@ -26,6 +26,7 @@
 #include <linux/netlink.h>
 #include <linux/pid_namespace.h>
 #include <linux/random.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/siphash.h>
@@ -103,8 +104,8 @@ void callgate_who_put(struct callgate_who *who)
 	who->pid = NULL;
 }
 
-/* The executable of a process, also when its first thread has exited. */
-static struct file *task_exe(struct task_struct *leader)
+/* The executable of a process, also when its first thread has exited. @ret_mm: what it belongs to, referenced too; or NULL. */
+static struct file *task_exe(struct task_struct *leader, struct mm_struct **ret_mm)
 {
 	struct file *exe = NULL;
 	struct task_struct *task;
@@ -114,6 +115,10 @@ static struct file *task_exe(struct task_struct *leader)
 		task_lock(task);
 		if (task->mm && !(task->flags & PF_KTHREAD))
 			exe = callgate_get_exe_file(task->mm);
+		if (exe && ret_mm) {
+			mmgrab(task->mm);
+			*ret_mm = task->mm;
+		}
 		task_unlock(task);
 		if (exe)
 			break;
@@ -149,7 +154,6 @@ int callgate_subject_identify(u32 tgid, struct callgate_identity *ret_identity,
 {
 	struct callgate_identity found = { .tgid = tgid };
 	struct task_struct *task;
-	const struct cred *cred;
 	int err = -ESRCH;
 
 	rcu_read_lock();
@@ -171,7 +175,7 @@ int callgate_subject_identify(u32 tgid, struct callgate_identity *ret_identity,
 		err = -EAGAIN;
 		goto unlock;
 	}
-	found.exe = task_exe(task);
+	found.exe = task_exe(task, &found.mm);
 	if (!found.exe) {
 		NL_SET_ERR_MSG(extack, "The process has exited or is a kernel thread");
 		goto unlock;
@@ -180,11 +184,11 @@ int callgate_subject_identify(u32 tgid, struct callgate_identity *ret_identity,
 	found.start_time = task->start_boottime;
 	found.cookie = make_cookie(tgid, found.start_time, found.exec_id);
 	found.traced = task_traced(task);
+	found.cred = get_task_cred(task);
+	found.uid = __kuid_val(found.cred->uid);
+	found.euid = __kuid_val(found.cred->euid);
+	found.suid = __kuid_val(found.cred->suid);
 	rcu_read_lock();
-	cred = __task_cred(task);
-	found.uid = __kuid_val(cred->uid);
-	found.euid = __kuid_val(cred->euid);
-	found.suid = __kuid_val(cred->suid);
 	found.cgroup = cgroup_id(task_dfl_cgroup(task));
 	rcu_read_unlock();
 	up_read(&task->signal->exec_update_lock);
@@ -205,6 +209,8 @@ void callgate_identity_put(struct callgate_identity *identity)
 {
 	put_pid(identity->pid);
 	fput(identity->exe);
+	mmdrop(identity->mm);
+	put_cred(identity->cred);
 }
 
 static bool root_owned(const struct path *path)
@@ -333,7 +339,7 @@ const char *callgate_who_path(const struct callgate_who *who, char *buf)
 		return NULL;
 	if (down_read_trylock(&task->signal->exec_update_lock)) {
 		if (READ_ONCE(task->self_exec_id) == who->image.exec_id)
-			exe = task_exe(task);
+			exe = task_exe(task, NULL);
 		up_read(&task->signal->exec_update_lock);
 	}
 	put_task_struct(task);

@@ -9,7 +9,9 @@
 #include "verdict.h"
 
 struct cgroup;
+struct cred;
 struct file;
+struct mm_struct;
 struct netlink_ext_ack;
 
 /**
@@ -28,6 +30,8 @@ struct callgate_who {
  * struct callgate_identity - one process, as it was under its exec lock
  * @pid: referenced
  * @exe: referenced; never NULL
+ * @mm: referenced, as an address only; never NULL
+ * @cred: referenced; of its main thread
  * @exec_id: self_exec_id
  * @cookie: a number for this image, as long as the module is loaded
  * @start_time: ns on CLOCK_BOOTTIME
@@ -41,6 +45,8 @@ struct callgate_who {
 struct callgate_identity {
 	struct pid *pid;
 	struct file *exe;
+	struct mm_struct *mm;
+	const struct cred *cred;
 	u64 exec_id;
 	u64 cookie;
 	u64 start_time;

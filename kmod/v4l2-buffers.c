@@ -57,45 +57,49 @@ static bool owns(struct v4l2_gate *gate, const struct file *file)
 	return owner && owner == file->private_data;
 }
 
+static void be_unsure(struct v4l2_gate *gate)
+{
+	lockdep_assert_held(&gate->lock);
+	WRITE_ONCE(gate->sure_file, NULL);
+	smp_mb__before_atomic(); /* whoever begins with the new epoch finds nobody sure */
+	atomic_long_inc(&callgate_grant_epoch);
+	smp_mb__after_atomic(); /* and whoever sees anything that follows sees the epoch */
+}
+
+void callgate_v4l2_be_unsure(struct v4l2_gate *gate, const struct v4l2_gate_file *rec)
+{
+	if (gate->sure_file == rec->file)
+		be_unsure(gate);
+}
+
+/* Lets the path know what the lock has decided: it is asked for each buffer of a stream. */
+static void be_sure(struct v4l2_gate *gate, const struct v4l2_gate_file *rec)
+{
+	u64 grant = callgate_check_grant(&gate->dev);
+
+	lockdep_assert_held(&gate->lock);
+	if (gate->sure_file == rec->file && gate->sure_grant == grant)
+		return;
+	be_unsure(gate);
+	WRITE_ONCE(gate->sure_pid, rec->holder.pid);
+	WRITE_ONCE(gate->sure_exec_id, rec->holder.image.exec_id);
+	WRITE_ONCE(gate->sure_grant, grant);
+	smp_store_release(&gate->sure_file, rec->file); /* pairs with callgate_v4l2_surely_held() */
+}
+
 static void set_holder(struct v4l2_gate *gate, struct v4l2_gate_file *rec, bool held)
 {
 	struct callgate_who old = rec->holder, holder;
 
 	lockdep_assert_held(&gate->lock);
+	callgate_v4l2_be_unsure(gate, rec);
 	rec->holds++;
-	/* For surely_held(): a pid that is seen there is referenced at that moment, and its image was there before it. */
-	WRITE_ONCE(rec->holder.pid, NULL);
+	rec->holder.pid = NULL;
 	callgate_who_put(&old);
 	if (!held)
 		return;
 	callgate_who_current(&holder);
-	rec->holder.image = holder.image;
-	rec->holder.cookie = holder.cookie;
-	smp_store_release(&rec->holder.pid, holder.pid); /* pairs with surely_held() */
-}
-
-/*
- * Asked for each buffer of a stream: takes no lock and writes nothing. While the
- * holder changes it may say either; where it says no, the lock decides.
- */
-static bool surely_held(struct v4l2_gate *gate, const struct file *file)
-{
-	const struct v4l2_gate_file *rec;
-	const struct pid *pid;
-	bool held = false;
-
-	rcu_read_lock();
-	hash_for_each_possible_rcu(gate->files, rec, node, (unsigned long)file) {
-		if (rec->file != file)
-			continue;
-		/* pairs with set_holder() */
-		pid = smp_load_acquire(&rec->holder.pid);
-		held = !READ_ONCE(rec->strangers) && pid == task_tgid(current) &&
-		       READ_ONCE(rec->holder.image.exec_id) == READ_ONCE(current->self_exec_id);
-		break;
-	}
-	rcu_read_unlock();
-	return held;
+	rec->holder = holder;
 }
 
 /* Where nobody holds buffers there are none, and the driver says so; or they are for whoever comes first. */
@@ -169,7 +173,7 @@ void callgate_v4l2_buffers_end(struct v4l2_gate *gate, struct file *file, bool w
 		gate->owner = NULL;
 	if (anew) {
 		set_holder(gate, rec, has);
-		WRITE_ONCE(rec->strangers, false);
+		rec->strangers = false;
 	}
 	spin_unlock(&gate->lock);
 }
@@ -201,7 +205,7 @@ void callgate_v4l2_buffers_taken(struct v4l2_gate *gate, struct file *file, u64 
 		rec->handing--;
 		if (off && rec->holds == holds) {
 			set_holder(gate, rec, false);
-			WRITE_ONCE(rec->strangers, false);
+			rec->strangers = false;
 			if (gate->owner == file)
 				gate->owner = NULL;
 		}
@@ -226,9 +230,13 @@ static int judge(struct v4l2_gate *gate, struct file *file, enum callgate_op op,
 		r = -EBUSY;
 	} else if (!held_by_current(gate, rec) || (map && !owns(gate, file))) {
 		r = callgate_deny(&gate->dev, op);
-		if (!r)
-			WRITE_ONCE(rec->strangers, true);
+		if (!r) {
+			callgate_v4l2_be_unsure(gate, rec);
+			rec->strangers = true;
+		}
 	}
+	if (!r && !map && !rec->strangers)
+		be_sure(gate, rec);
 	if (!r && map) {
 		rec->mapping++;
 		gate->mapping++;
@@ -239,7 +247,7 @@ static int judge(struct v4l2_gate *gate, struct file *file, enum callgate_op op,
 
 int callgate_v4l2_buffers_held(struct v4l2_gate *gate, struct file *file, enum callgate_op op)
 {
-	return likely(surely_held(gate, file)) ? 0 : judge(gate, file, op, false);
+	return judge(gate, file, op, false);
 }
 
 int callgate_v4l2_buffers_map(struct v4l2_gate *gate, struct file *file, enum callgate_op op)

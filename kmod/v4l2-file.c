@@ -50,7 +50,7 @@ struct v4l2_gate_file *callgate_v4l2_file_new(void)
 void callgate_v4l2_file_free(struct v4l2_gate_file *rec)
 {
 	callgate_who_put(&rec->holder);
-	kfree_rcu(rec, rcu);
+	kfree(rec);
 	module_put(THIS_MODULE);
 }
 
@@ -73,7 +73,7 @@ void callgate_v4l2_file_link(struct v4l2_gate *gate, struct v4l2_gate_file *rec,
 	spin_lock(&gate->lock);
 	unused = gate->removed || callgate_v4l2_file_find(gate, file);
 	if (!unused)
-		hash_add_rcu(gate->files, &rec->node, (unsigned long)file);
+		hash_add(gate->files, &rec->node, (unsigned long)file);
 	spin_unlock(&gate->lock);
 	if (unused)
 		callgate_v4l2_file_free(rec);
@@ -82,7 +82,8 @@ void callgate_v4l2_file_link(struct v4l2_gate *gate, struct v4l2_gate_file *rec,
 static void unlink_locked(struct v4l2_gate *gate, struct v4l2_gate_file *rec, u8 reason)
 {
 	lockdep_assert_held(&gate->lock);
-	hash_del_rcu(&rec->node);
+	callgate_v4l2_be_unsure(gate, rec);
+	hash_del(&rec->node);
 	if (gate->owner == rec->file)
 		gate->owner = NULL;
 	callgate_stream_stop(&gate->dev, &rec->stream, reason);

@@ -3,13 +3,16 @@
 #ifndef CALLGATE_V4L2_GATE_H
 #define CALLGATE_V4L2_GATE_H
 
+#include <linux/fs.h>
 #include <linux/hashtable.h>
-#include <linux/percpu-refcount.h>
-#include <linux/rcupdate.h>
+#include <linux/percpu.h>
+#include <linux/rculist.h>
+#include <linux/sched/signal.h>
 #include <linux/wait.h>
 #include <media/v4l2-dev.h>
 
 #include "device.h"
+#include "grant-path.h"
 #include "stream.h"
 
 /**
@@ -27,7 +30,6 @@
  * @strangers: somebody whom nobody judged may hold its buffers: from before the gate, or in permissive mode
  * @handing: operations inside the driver that may give its buffers away
  * @mapping: mappings of its buffers in progress
- * @rcu: frees it when nobody compares its holder any more
  */
 struct v4l2_gate_file {
 	struct hlist_node node;
@@ -43,7 +45,6 @@ struct v4l2_gate_file {
 	bool strangers;
 	u32 handing;
 	u32 mapping;
-	struct rcu_head rcu;
 };
 
 /**
@@ -52,11 +53,17 @@ struct v4l2_gate_file {
  * @vdev: the node; valid for whoever holds one of its files, and until @removed
  * @orig: the driver's table
  * @fops: the copy that replaces it; never changes after it was published
- * @inflight: operations that use this record; killed when the node is given back
+ * @cdev: the node's; an inode that was opened as this node points to it
+ * @inflight: operations that use this record, counted where they begin and where they end
+ * @unlinked: nobody begins any more, for @destroy
  * @lock: guards what follows but @idle and @destroy, and every field of the records; process context; dev.lock nests inside
  * @files: struct v4l2_gate_file of the open files, by address of the file
  * @owner: the file that last asked for buffers with success; only it may map them. Compared, never followed
  * @keeps_owner: the driver was seen to keep the queue's owner itself, which is then the truth
+ * @sure_file: a file whose holder the next three name, or NULL: nobody is sure. The four are read without the lock by the path
+ * @sure_pid: the holder's process
+ * @sure_exec_id: its image
+ * @sure_grant: a grant for that image, or 0
  * @asking: operations inside the driver that ask for buffers, where it does not
  * @mapping: mappings in progress
  * @idle: woken when one has ended
@@ -69,26 +76,62 @@ struct v4l2_gate {
 	struct video_device *vdev;
 	const struct v4l2_file_operations *orig;
 	struct v4l2_file_operations fops;
-	struct percpu_ref inflight;
+	const struct cdev *cdev;
+	long __percpu *inflight;
 	spinlock_t lock;
 	DECLARE_HASHTABLE(files, 6);
 	struct file *owner;
 	bool keeps_owner;
+	const struct file *sure_file;
+	const struct pid *sure_pid;
+	u64 sure_exec_id;
+	u64 sure_grant;
 	u32 asking;
 	u32 mapping;
 	wait_queue_head_t idle;
 	bool removed;
 	u64 pass;
-	struct work_struct destroy;
+	bool unlinked;
+	struct delayed_work destroy;
 };
 
 /* v4l2.c */
 
-/* The record of a file's node, held against freeing. NULL: the node was given back; ask callgate_v4l2_driver_fops(). */
-struct v4l2_gate *callgate_v4l2_gate_get(struct video_device *vdev);
-static inline void callgate_v4l2_gate_put(struct v4l2_gate *gate)
+/* As many as the V4L2 core has minors; a minor is re-used only after its node's last file is closed. */
+#define CALLGATE_V4L2_MINORS 256
+/* By minor: published after it is complete, cleared after the driver's table is back. */
+extern struct v4l2_gate __rcu *callgate_v4l2_gates[CALLGATE_V4L2_MINORS];
+
+/*
+ * The record of a file's node, held against freeing. NULL: the node was given back; ask callgate_v4l2_driver_fops().
+ * By hand, with preemption off and a counter, because it is asked for every buffer.
+ */
+static __always_inline struct v4l2_gate *callgate_v4l2_gate_get_sched(const struct file *file)
 {
-	percpu_ref_put(&gate->inflight);
+	const struct inode *inode = file_inode(file);
+	struct v4l2_gate *gate;
+
+	/* A minor beyond that finds another node's record or none. */
+	gate = rcu_dereference_sched(callgate_v4l2_gates[(u8)iminor(inode)]);
+	if (unlikely(!gate || gate->cdev != inode->i_cdev))
+		return NULL;
+	this_cpu_inc(*gate->inflight);
+	return gate;
+}
+
+static inline struct v4l2_gate *callgate_v4l2_gate_get(const struct file *file)
+{
+	struct v4l2_gate *gate;
+
+	rcu_read_lock_sched();
+	gate = callgate_v4l2_gate_get_sched(file);
+	rcu_read_unlock_sched();
+	return gate;
+}
+
+static __always_inline void callgate_v4l2_gate_put(struct v4l2_gate *gate)
+{
+	this_cpu_dec(*gate->inflight);
 }
 
 /* The table of a node without record; after callgate_v4l2_gate_get() failed. */
@@ -130,8 +173,38 @@ void callgate_v4l2_buffers_end(struct v4l2_gate *gate, struct file *file, bool w
 /* The same around a revocation. @off: they are gone; the first value goes into the second call. */
 u64 callgate_v4l2_buffers_take(struct v4l2_gate *gate, struct file *file);
 void callgate_v4l2_buffers_taken(struct v4l2_gate *gate, struct file *file, u64 holds, bool off);
+/* Nobody is sure any more who holds the file's buffers. Caller holds gate->lock, and changes that afterwards. */
+void callgate_v4l2_be_unsure(struct v4l2_gate *gate, const struct v4l2_gate_file *rec);
 /* Is current the one who may fill the file's buffers? 0 or what ends the operation. */
 int callgate_v4l2_buffers_held(struct v4l2_gate *gate, struct file *file, enum callgate_op op);
+/*
+ * The same for each buffer of a stream: takes no lock and writes nothing. With preemption off. @epoch: callgate_grant_epoch from
+ * before. False says nothing; then the lock decides.
+ */
+static __always_inline bool callgate_v4l2_surely_held(const struct v4l2_gate *gate,
+						      const struct file *file, long epoch)
+{
+	bool held;
+
+	if (READ_ONCE(gate->sure_file) != file)
+		return false;
+	smp_rmb(); /* pairs with be_sure() */
+	held = READ_ONCE(gate->sure_pid) == task_tgid(current) &&
+	       READ_ONCE(gate->sure_exec_id) == READ_ONCE(current->self_exec_id);
+	smp_rmb(); /* pairs with be_unsure() */
+	return held && epoch == atomic_long_read(&callgate_grant_epoch);
+}
+
+/*
+ * The same of whoever the process's grant @grant is for: ids of grants are never used again. It may be wrong while the holder changes; then
+ * the epoch changes too, and it is asked again after the operation.
+ */
+static __always_inline bool callgate_v4l2_surely_granted(const struct v4l2_gate *gate,
+							 const struct file *file, u64 grant)
+{
+	return READ_ONCE(gate->sure_file) == file && READ_ONCE(gate->sure_grant) == grant;
+}
+
 /* The same of a mapping or an export. Until mapped() the file keeps its buffers. Never waits. */
 int callgate_v4l2_buffers_map(struct v4l2_gate *gate, struct file *file, enum callgate_op op);
 void callgate_v4l2_buffers_mapped(struct v4l2_gate *gate, struct file *file);

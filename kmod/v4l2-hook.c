@@ -34,15 +34,15 @@
 
 #define INPUT_EVENTS (EPOLLIN | EPOLLRDNORM | EPOLLRDBAND)
 
-static struct v4l2_gate *hook_enter(struct file *file)
+static __always_inline struct v4l2_gate *hook_enter(struct file *file)
 {
 	callgate_enter();
-	return callgate_v4l2_gate_get(video_devdata(file));
+	return callgate_v4l2_gate_get(file);
 }
 
-static void hook_leave(struct v4l2_gate *gate)
+static __always_inline void hook_leave(struct v4l2_gate *gate)
 {
-	if (gate)
+	if (likely(gate))
 		callgate_v4l2_gate_put(gate);
 	callgate_leave();
 }
@@ -77,7 +77,7 @@ static int ask_or_check(struct v4l2_gate *gate, struct file *file, enum callgate
  * the caller slept in the driver gets nothing. Where the driver reported an
  * error nothing was begun or delivered and there is nothing to stop.
  */
-static long check_again(struct v4l2_gate *gate, struct file *file, long ret)
+static noinline long check_again(struct v4l2_gate *gate, struct file *file, long ret)
 {
 	if (!callgate_check_quiet(&gate->dev))
 		return ret;
@@ -142,7 +142,7 @@ static int hook_v4l2_release(struct file *file)
 }
 
 /* Does a read-mode capture run through this file? Read without the lock: for what is only reported or repeated. */
-static bool reads(const struct v4l2_gate *gate, const struct file *file)
+static __always_inline bool reads(const struct v4l2_gate *gate, const struct file *file)
 {
 	struct vb2_queue *q = gate->vdev->queue;
 
@@ -212,8 +212,8 @@ static ssize_t hook_v4l2_read(struct file *file, char __user *buf, size_t size, 
  * EPOLLERR where input was asked for, so that the app tries and learns the
  * reason; never otherwise, or a waiter for EPOLLPRI would spin.
  */
-static __poll_t denied_poll(struct v4l2_gate *gate, struct file *file,
-			    struct poll_table_struct *wait)
+static noinline __poll_t denied_poll(struct v4l2_gate *gate, struct file *file,
+				     struct poll_table_struct *wait)
 {
 	struct poll_table_struct masked = { ._key = ~(__poll_t)0 };
 	__poll_t asked = poll_requested_events(wait);
@@ -227,14 +227,38 @@ static __poll_t denied_poll(struct v4l2_gate *gate, struct file *file,
 	return asked & INPUT_EVENTS ? events | EPOLLERR : events;
 }
 
-static __poll_t gated_poll(struct v4l2_gate *gate, struct file *file,
-			   struct poll_table_struct *wait)
+static noinline __poll_t lapsed_poll(struct v4l2_gate *gate, struct file *file, __poll_t events)
+{
+	if (!callgate_check_quiet(&gate->dev))
+		return events;
+	callgate_v4l2_file_lapsed(gate, file);
+	return (events & ~INPUT_EVENTS) | EPOLLERR;
+}
+
+/* In read mode the driver's poll starts the capture. Without a vb2 queue the first input shows it. */
+static noinline void began_in_poll(struct v4l2_gate *gate, struct file *file, bool idle,
+				   __poll_t events)
+{
+	struct vb2_queue *q = gate->vdev->queue;
+	u64 starts;
+
+	if (q ? idle && reads(gate, file)
+	      : gate->vdev->device_caps & V4L2_CAP_READWRITE && events & INPUT_EVENTS)
+		callgate_v4l2_file_began(gate, file, &starts);
+}
+
+/* No read mode runs that one knows of: after poll one may. */
+static __always_inline bool is_idle(const struct v4l2_gate *gate)
+{
+	return !gate->vdev->queue || !READ_ONCE(gate->vdev->queue->fileio);
+}
+
+static noinline __poll_t gated_poll(struct v4l2_gate *gate, struct file *file,
+				    struct poll_table_struct *wait)
 {
 	__poll_t asked = poll_requested_events(wait) & INPUT_EVENTS;
-	struct vb2_queue *q = gate->vdev->queue;
-	bool idle = q && !READ_ONCE(q->fileio);
+	bool idle = is_idle(gate);
 	__poll_t events;
-	u64 starts;
 
 	if (callgate_check_quiet(&gate->dev)) {
 		callgate_v4l2_file_denied(gate, file);
@@ -243,33 +267,81 @@ static __poll_t gated_poll(struct v4l2_gate *gate, struct file *file,
 	events = gate->orig->poll(file, wait);
 	if (!asked)
 		return events;
-	/* In read mode the driver's poll starts the capture. Without a vb2 queue the first input shows it. */
-	if (q ? idle && reads(gate, file)
-	      : gate->vdev->device_caps & V4L2_CAP_READWRITE && events & INPUT_EVENTS)
-		callgate_v4l2_file_began(gate, file, &starts);
-	if (callgate_check_quiet(&gate->dev)) {
-		callgate_v4l2_file_lapsed(gate, file);
-		events = (events & ~INPUT_EVENTS) | EPOLLERR;
+	began_in_poll(gate, file, idle, events);
+	return lapsed_poll(gate, file, events);
+}
+
+static noinline __poll_t ungated_poll(struct file *file, struct poll_table_struct *wait);
+
+/* Something has changed; the buffers may have gone, and then it was this poll that began a read mode. */
+static noinline __poll_t poll_again(struct v4l2_gate *gate, struct file *file,
+				    struct poll_table_struct *wait, __poll_t events)
+{
+	if (!(poll_requested_events(wait) & INPUT_EVENTS))
+		return events;
+	began_in_poll(gate, file, true, events);
+	return lapsed_poll(gate, file, events);
+}
+
+/* Of a cgroup's grant; as hook_v4l2_poll(). */
+static noinline __poll_t poll_in_cgroup(struct v4l2_gate *gate, struct file *file,
+					struct poll_table_struct *wait)
+{
+	struct callgate_pass pass;
+	__poll_t events;
+	long epoch;
+
+	pass = callgate_check_cgroup(&gate->dev, &epoch);
+	if (!pass.cgroup || READ_ONCE(gate->sure_file) != file)
+		return gated_poll(gate, file, wait);
+	events = gate->orig->poll(file, wait);
+	if (likely(callgate_check_holds(pass.until, epoch) && callgate_check_member(pass.cgroup)))
+		return events;
+	return poll_again(gate, file, wait, events);
+}
+
+/* Short where the grant is found at once, as the operations on buffers below. */
+static __poll_t hook_v4l2_poll(struct file *file, struct poll_table_struct *wait)
+{
+	struct v4l2_gate *gate;
+	unsigned long until;
+	__poll_t events;
+	long epoch;
+	u64 id;
+
+	callgate_enter();
+	rcu_read_lock_sched();
+	gate = callgate_v4l2_gate_get_sched(file);
+	if (unlikely(!gate)) {
+		rcu_read_unlock_sched();
+		events = ungated_poll(file, wait);
+		goto leave;
 	}
+	/* Only what starts nothing: buffers are there, which REQBUFS asked for. */
+	if (unlikely(!callgate_check_quick(&gate->dev, &until, &epoch, &id)) ||
+	    unlikely(READ_ONCE(gate->sure_file) != file)) {
+		rcu_read_unlock_sched();
+		events = poll_in_cgroup(gate, file, wait);
+		goto put;
+	}
+	rcu_read_unlock_sched();
+	events = gate->orig->poll(file, wait);
+	if (unlikely(!callgate_check_holds(until, epoch)))
+		events = poll_again(gate, file, wait, events);
+put:
+	callgate_v4l2_gate_put(gate);
+leave:
+	callgate_leave();
 	return events;
 }
 
-static __poll_t hook_v4l2_poll(struct file *file, struct poll_table_struct *wait)
+static noinline __poll_t ungated_poll(struct file *file, struct poll_table_struct *wait)
 {
-	__poll_t events = EPOLLERR | EPOLLHUP | EPOLLPRI;
-	const struct v4l2_file_operations *fops;
-	struct v4l2_gate *gate;
+	const struct v4l2_file_operations *fops = ungated_fops(file);
 
-	gate = hook_enter(file);
-	if (gate) {
-		events = gated_poll(gate, file, wait);
-	} else {
-		fops = ungated_fops(file);
-		if (fops && fops->poll && fops->poll != hook_v4l2_poll)
-			events = fops->poll(file, wait);
-	}
-	hook_leave(gate);
-	return events;
+	if (!fops || !fops->poll || fops->poll == hook_v4l2_poll)
+		return EPOLLERR | EPOLLHUP | EPOLLPRI;
+	return fops->poll(file, wait);
 }
 
 /* Runs under mmap_lock: checks, never waits. */
@@ -308,6 +380,29 @@ static int hook_v4l2_mmap(struct file *file, struct vm_area_struct *vma)
 }
 
 typedef long (*ioctl_fn)(struct file *, unsigned int, unsigned long);
+
+static long hook_v4l2_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+#ifdef CONFIG_COMPAT
+static long hook_v4l2_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+#endif
+
+static __always_inline ioctl_fn driver_ioctl(const struct v4l2_file_operations *fops, bool compat)
+{
+#ifdef CONFIG_COMPAT
+	if (compat)
+		return fops->compat_ioctl32;
+#endif
+	return fops->unlocked_ioctl;
+}
+
+static bool is_hook(ioctl_fn call)
+{
+#ifdef CONFIG_COMPAT
+	if (call == hook_v4l2_compat_ioctl)
+		return true;
+#endif
+	return call == hook_v4l2_ioctl;
+}
 
 /*
  * How many buffers REQBUFS or CREATE_BUFS asks for; the same place in the
@@ -355,6 +450,17 @@ static long ioctl_buffers(struct v4l2_gate *gate, struct file *file, ioctl_fn ca
 }
 
 /* PREPARE_BUF and QBUF: what is queued, and what it pins, stays when the caller has gone. */
+static noinline long queue_again(struct v4l2_gate *gate, struct file *file, enum callgate_op op,
+				 long ret)
+{
+	/* Others may have asked for buffers anew while we were in the driver. */
+	if (ret >= 0 && callgate_v4l2_buffers_held(gate, file, op)) {
+		callgate_v4l2_file_lapsed(gate, file);
+		return -EACCES;
+	}
+	return check_again(gate, file, ret);
+}
+
 static long ioctl_queue(struct v4l2_gate *gate, struct file *file, ioctl_fn call, unsigned int cmd,
 			unsigned long arg)
 {
@@ -365,13 +471,7 @@ static long ioctl_queue(struct v4l2_gate *gate, struct file *file, ioctl_fn call
 	ret = callgate_v4l2_buffers_held(gate, file, op);
 	if (ret)
 		return ret;
-	ret = call(file, cmd, arg);
-	/* Others may have asked for buffers anew while we were in the driver. */
-	if (ret >= 0 && callgate_v4l2_buffers_held(gate, file, op)) {
-		callgate_v4l2_file_lapsed(gate, file);
-		return -EACCES;
-	}
-	return check_again(gate, file, ret);
+	return queue_again(gate, file, op, call(file, cmd, arg));
 }
 
 /* An exported buffer is as good as a mapped one. */
@@ -450,12 +550,8 @@ static long ioctl_stop(struct v4l2_gate *gate, struct file *file, ioctl_fn call,
 	return ret;
 }
 
-/*
- * By number, not by the whole command: 32-bit programs' commands arrive with
- * 32-bit sizes, and older structure layouts share the number too.
- */
-static long gated_ioctl(struct v4l2_gate *gate, struct file *file, ioctl_fn call, unsigned int cmd,
-			unsigned long arg)
+static noinline long gated_ioctl(struct v4l2_gate *gate, struct file *file, ioctl_fn call,
+				 unsigned int cmd, unsigned long arg)
 {
 	enum callgate_op op;
 	long ret;
@@ -504,43 +600,123 @@ static long gated_ioctl(struct v4l2_gate *gate, struct file *file, ioctl_fn call
 	}
 }
 
-static long hook_v4l2_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static noinline long ungated_ioctl(struct file *file, unsigned int cmd, unsigned long arg,
+				   bool compat)
 {
-	const struct v4l2_file_operations *fops;
+	const struct v4l2_file_operations *fops = ungated_fops(file);
+	ioctl_fn call = fops ? driver_ioctl(fops, compat) : NULL;
+
+	return call && !is_hook(call) ? call(file, cmd, arg) : -ENODEV;
+}
+
+/* Of a cgroup's grant; as hook_buffer(). */
+static noinline long buffer_in_cgroup(struct v4l2_gate *gate, struct file *file, unsigned int cmd,
+				      unsigned long arg, bool queue)
+{
+	struct callgate_pass pass;
+	long epoch, ret;
+	bool sure;
+
+	pass = callgate_check_cgroup(&gate->dev, &epoch);
+	sure = pass.cgroup && !callgate_check_traced() &&
+	       (!queue || callgate_v4l2_surely_held(gate, file, epoch));
+	if (!sure)
+		return gated_ioctl(gate, file, gate->orig->unlocked_ioctl, cmd, arg);
+	callgate_check_count();
+	ret = gate->orig->unlocked_ioctl(file, cmd, arg);
+	if (likely(callgate_check_holds(pass.until, epoch) && callgate_check_member(pass.cgroup)))
+		return ret;
+	return queue ? queue_again(gate, file, CALLGATE_OP_QUEUE, ret)
+		     : check_again(gate, file, ret);
+}
+
+/*
+ * QBUF and DQBUF come with each picture. Where everything that gated_ioctl() would ask is sure, they are passed on and
+ * nothing is asked again unless something has changed meanwhile. All in one function, for calls and saved
+ * registers would cost more than the questions.
+ */
+static __always_inline long hook_buffer(struct file *file, unsigned int cmd, unsigned long arg,
+					bool queue)
+{
 	struct v4l2_gate *gate;
+	unsigned long until;
+	long epoch, ret;
+	u64 id;
+
+	callgate_enter();
+	rcu_read_lock_sched();
+	gate = callgate_v4l2_gate_get_sched(file);
+	if (unlikely(!gate)) {
+		rcu_read_unlock_sched();
+		ret = ungated_ioctl(file, cmd, arg, false);
+		goto leave;
+	}
+	if (callgate_check_traced() ||
+	    unlikely(!callgate_check_quick(&gate->dev, &until, &epoch, &id)) ||
+	    unlikely(queue && !callgate_v4l2_surely_granted(gate, file, id))) {
+		rcu_read_unlock_sched();
+		ret = buffer_in_cgroup(gate, file, cmd, arg, queue);
+		goto put;
+	}
+	callgate_check_count();
+	rcu_read_unlock_sched();
+	ret = gate->orig->unlocked_ioctl(file, cmd, arg);
+	if (unlikely(!callgate_check_holds(until, epoch)))
+		ret = queue ? queue_again(gate, file, CALLGATE_OP_QUEUE, ret)
+			    : check_again(gate, file, ret);
+put:
+	callgate_v4l2_gate_put(gate);
+leave:
+	callgate_leave();
+	return ret;
+}
+
+/* Not traced apart from hook_v4l2_ioctl(), which is one of the same. */
+static noinline notrace long hook_qbuf(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return hook_buffer(file, cmd, arg, true);
+}
+
+static noinline notrace long hook_dqbuf(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return hook_buffer(file, cmd, arg, false);
+}
+
+static noinline long hook_other(struct file *file, unsigned int cmd, unsigned long arg, bool compat)
+{
+	struct v4l2_gate *gate = hook_enter(file);
 	long ret;
 
-	gate = hook_enter(file);
-	if (gate) {
-		ret = gated_ioctl(gate, file, gate->orig->unlocked_ioctl, cmd, arg);
-	} else {
-		fops = ungated_fops(file);
-		ret = -ENODEV;
-		if (fops && fops->unlocked_ioctl && fops->unlocked_ioctl != hook_v4l2_ioctl)
-			ret = fops->unlocked_ioctl(file, cmd, arg);
-	}
+	if (gate)
+		ret = gated_ioctl(gate, file, driver_ioctl(gate->orig, compat), cmd, arg);
+	else
+		ret = ungated_ioctl(file, cmd, arg, compat);
 	hook_leave(gate);
 	return ret;
+}
+
+/*
+ * By type and number, not by the whole command: 32-bit programs' commands arrive with
+ * 32-bit sizes, and older structure layouts share the number too.
+ */
+static bool is_command(unsigned int cmd, unsigned int wanted)
+{
+	return (u16)cmd == (u16)wanted;
+}
+
+static long hook_v4l2_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	if (is_command(cmd, VIDIOC_QBUF))
+		return hook_qbuf(file, cmd, arg);
+	if (is_command(cmd, VIDIOC_DQBUF))
+		return hook_dqbuf(file, cmd, arg);
+	return hook_other(file, cmd, arg, false);
 }
 
 #ifdef CONFIG_COMPAT
 static long hook_v4l2_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	const struct v4l2_file_operations *fops;
-	struct v4l2_gate *gate;
-	long ret;
-
-	gate = hook_enter(file);
-	if (gate) {
-		ret = gated_ioctl(gate, file, gate->orig->compat_ioctl32, cmd, arg);
-	} else {
-		fops = ungated_fops(file);
-		ret = -ENODEV;
-		if (fops && fops->compat_ioctl32 && fops->compat_ioctl32 != hook_v4l2_compat_ioctl)
-			ret = fops->compat_ioctl32(file, cmd, arg);
-	}
-	hook_leave(gate);
-	return ret;
+	return hook_other(file, cmd, arg, true);
 }
 #endif
 

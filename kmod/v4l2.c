@@ -28,61 +28,37 @@
 #include "compat.h"
 #include "v4l2-gate.h"
 
-/* As many as the V4L2 core has minors; a minor is re-used only after its node's last file is closed. */
-#define SLOTS 256
-
 #define CAPTURE_CAPS \
 	(V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_VIDEO_CAPTURE_MPLANE | V4L2_CAP_META_CAPTURE)
 #define M2M_CAPS (V4L2_CAP_VIDEO_M2M | V4L2_CAP_VIDEO_M2M_MPLANE)
 
-/**
- * struct slot - one minor
- * @gate: its record; published after it is complete, cleared after the driver's table is back
- * @orig: the driver's table; also there for a node without record
- */
-struct slot {
-	struct v4l2_gate __rcu *gate;
-	const struct v4l2_file_operations *orig;
-};
-
-static struct slot slots[SLOTS];
-/* Guards writes to slots[] and to vdev->fops; innermost but for gate->lock, never held across a call outward. */
+struct v4l2_gate __rcu *callgate_v4l2_gates[CALLGATE_V4L2_MINORS];
+/* The drivers' tables; also of a node without record. */
+static const struct v4l2_file_operations *drivers[CALLGATE_V4L2_MINORS];
+/* Guards writes to both and to vdev->fops; innermost but for gate->lock, never held across a call outward. */
 static DEFINE_SPINLOCK(slots_lock);
 static atomic_t live;
 static struct workqueue_struct *workqueue;
 
-static struct slot *slot_of(const struct video_device *vdev)
+static bool has_slot(const struct video_device *vdev)
 {
-	if (vdev->minor < 0 || vdev->minor >= SLOTS)
-		return NULL;
-	return &slots[vdev->minor];
+	return vdev->minor >= 0 && vdev->minor < CALLGATE_V4L2_MINORS;
 }
 
-struct v4l2_gate *callgate_v4l2_gate_get(struct video_device *vdev)
+static struct v4l2_gate *gate_at(int minor)
 {
-	struct slot *slot = slot_of(vdev);
-	struct v4l2_gate *gate;
-
-	if (!slot)
-		return NULL;
-	rcu_read_lock();
-	gate = rcu_dereference(slot->gate);
-	if (gate && (gate->vdev != vdev || !percpu_ref_tryget_live_rcu(&gate->inflight)))
-		gate = NULL;
-	rcu_read_unlock();
-	return gate;
+	return rcu_dereference_protected(callgate_v4l2_gates[minor], true);
 }
 
 const struct v4l2_file_operations *callgate_v4l2_driver_fops(struct video_device *vdev)
 {
 	const struct v4l2_file_operations *fops;
-	struct slot *slot = slot_of(vdev);
 
 	/* Pairs with give_back(): who sees no record sees the driver's table. */
 	smp_rmb();
 	fops = READ_ONCE(vdev->fops);
 	if (fops == &callgate_v4l2_closed_fops)
-		fops = slot ? slot->orig : NULL;
+		fops = has_slot(vdev) ? drivers[vdev->minor] : NULL;
 	return fops;
 }
 
@@ -97,7 +73,7 @@ static void gate_release(struct callgate_device *dev)
 {
 	struct v4l2_gate *gate = container_of(dev, struct v4l2_gate, dev);
 
-	percpu_ref_exit(&gate->inflight);
+	free_percpu(gate->inflight);
 	kfree(gate);
 	if (atomic_dec_and_test(&live))
 		wake_up_var(&live);
@@ -108,20 +84,35 @@ static const struct callgate_device_ops gate_ops = {
 	.release = gate_release,
 };
 
-/* The last operation is out; may run in softirq. */
-static void inflight_release(struct percpu_ref *ref)
+/* As in callgate_device_drain(): nobody begins any more, so the sum never says too little. */
+static long inflight(const struct v4l2_gate *gate)
 {
-	struct v4l2_gate *gate = container_of(ref, struct v4l2_gate, inflight);
+	long sum = 0;
+	int cpu;
 
-	callgate_device_put(&gate->dev);
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(*per_cpu_ptr(gate->inflight, cpu));
+	return sum;
 }
 
+/* Comes again rather than wait: an operation may sleep in the driver, and this queue be frozen. */
 static void gate_destroy(struct work_struct *work)
 {
-	struct v4l2_gate *gate = container_of(work, struct v4l2_gate, destroy);
+	struct v4l2_gate *gate = container_of(work, struct v4l2_gate, destroy.work);
 
-	callgate_device_remove(&gate->dev);
-	percpu_ref_kill(&gate->inflight);
+	if (!gate->unlinked) {
+		callgate_device_remove(&gate->dev);
+		/* Whoever has found the record has counted itself. */
+		synchronize_rcu();
+		gate->unlinked = true;
+	}
+	if (inflight(gate)) {
+		queue_delayed_work(workqueue, &gate->destroy, HZ / 50);
+		return;
+	}
+	/* And whoever has uncounted itself has left it. */
+	synchronize_rcu();
+	callgate_device_put(&gate->dev);
 }
 
 /*
@@ -155,16 +146,18 @@ static struct v4l2_gate *gate_new(struct video_device *vdev)
 	gate = kzalloc(sizeof(*gate), GFP_KERNEL);
 	if (!gate)
 		return NULL;
-	if (percpu_ref_init(&gate->inflight, inflight_release, 0, GFP_KERNEL)) {
+	gate->inflight = alloc_percpu(long);
+	if (!gate->inflight) {
 		kfree(gate);
 		return NULL;
 	}
 	gate->vdev = vdev;
+	gate->cdev = vdev->cdev;
 	gate->orig = vdev->fops;
 	spin_lock_init(&gate->lock);
 	hash_init(gate->files);
 	init_waitqueue_head(&gate->idle);
-	INIT_WORK(&gate->destroy, gate_destroy);
+	INIT_DELAYED_WORK(&gate->destroy, gate_destroy);
 	callgate_v4l2_hook(&gate->fops, gate->orig);
 	return gate;
 }
@@ -174,7 +167,7 @@ static struct v4l2_gate *gate_new(struct video_device *vdev)
  * taken out: then the record stays, denies, and goes when its minor is used
  * again, which proves that the node's last file is closed.
  */
-static void give_back(struct slot *slot, struct v4l2_gate *gate, bool gone)
+static void give_back(int minor, struct v4l2_gate *gate, bool gone)
 {
 	struct video_device *vdev = gate->vdev;
 
@@ -191,11 +184,11 @@ static void give_back(struct slot *slot, struct v4l2_gate *gate, bool gone)
 		return;
 	}
 	/* Pairs with callgate_v4l2_driver_fops(). */
-	smp_store_release(&slot->gate, NULL);
+	smp_store_release(&callgate_v4l2_gates[minor], NULL);
 	spin_unlock(&slots_lock);
 
 	callgate_v4l2_file_release_all(gate);
-	queue_work(workqueue, &gate->destroy);
+	queue_delayed_work(workqueue, &gate->destroy, 0);
 }
 
 /*
@@ -205,7 +198,6 @@ static void give_back(struct slot *slot, struct v4l2_gate *gate, bool gone)
 static int node_add(struct device *dev)
 {
 	struct video_device *vdev = to_video_device(dev);
-	struct slot *slot = slot_of(vdev);
 	struct v4l2_gate *gate;
 	u32 kinds;
 
@@ -214,16 +206,16 @@ static int node_add(struct device *dev)
 	kinds = kinds_of(vdev);
 	if (!kinds)
 		return 0;
-	if (WARN_ON_ONCE(!slot)) {
+	if (WARN_ON_ONCE(!has_slot(vdev))) {
 		WRITE_ONCE(vdev->fops, &callgate_v4l2_closed_fops);
 		return 0;
 	}
 
-	gate = rcu_dereference_protected(slot->gate, true);
+	gate = gate_at(vdev->minor);
 	if (gate)
-		give_back(slot, gate, true);
+		give_back(vdev->minor, gate, true);
 
-	slot->orig = vdev->fops;
+	drivers[vdev->minor] = vdev->fops;
 	gate = gate_new(vdev);
 	if (!gate) {
 		pr_err("callgate: no memory for %s, it stays closed\n",
@@ -235,7 +227,7 @@ static int node_add(struct device *dev)
 	callgate_device_add(&gate->dev, &gate_ops, kinds, vdev->name, video_device_node_name(vdev));
 
 	spin_lock(&slots_lock);
-	rcu_assign_pointer(slot->gate, gate);
+	rcu_assign_pointer(callgate_v4l2_gates[vdev->minor], gate);
 	/* Whoever finds the table finds the record. */
 	smp_store_release(&vdev->fops, &gate->fops);
 	spin_unlock(&slots_lock);
@@ -249,19 +241,18 @@ static int node_add(struct device *dev)
 static void node_remove(struct device *dev)
 {
 	struct video_device *vdev = to_video_device(dev);
-	struct slot *slot = slot_of(vdev);
 	struct v4l2_gate *gate;
 
-	if (!slot)
+	if (!has_slot(vdev))
 		return;
-	gate = rcu_dereference_protected(slot->gate, true);
+	gate = gate_at(vdev->minor);
 	if (gate && gate->vdev == vdev) {
-		give_back(slot, gate, false);
+		give_back(vdev->minor, gate, false);
 		return;
 	}
 	spin_lock(&slots_lock);
 	if (vdev->fops == &callgate_v4l2_closed_fops)
-		WRITE_ONCE(vdev->fops, slot->orig);
+		WRITE_ONCE(vdev->fops, drivers[vdev->minor]);
 	spin_unlock(&slots_lock);
 }
 
@@ -362,8 +353,8 @@ int callgate_v4l2_detachable(void)
 	int i, r = 1;
 
 	spin_lock(&slots_lock);
-	for (i = 0; i < SLOTS && r; i++) {
-		gate = rcu_dereference_protected(slots[i].gate, lockdep_is_held(&slots_lock));
+	for (i = 0; i < CALLGATE_V4L2_MINORS && r; i++) {
+		gate = gate_at(i);
 		if (!gate)
 			continue;
 		/* A removed node that is still here lies under another table; its vdev may be gone. */
@@ -382,8 +373,8 @@ int callgate_v4l2_covered(void)
 	int i;
 
 	spin_lock(&slots_lock);
-	for (i = 0; i < SLOTS && !covered; i++) {
-		gate = rcu_dereference_protected(slots[i].gate, lockdep_is_held(&slots_lock));
+	for (i = 0; i < CALLGATE_V4L2_MINORS && !covered; i++) {
+		gate = gate_at(i);
 		covered = gate && !gate->removed && READ_ONCE(gate->vdev->fops) != &gate->fops;
 	}
 	spin_unlock(&slots_lock);
@@ -406,15 +397,13 @@ void callgate_v4l2_free(void)
 
 	if (!workqueue)
 		return;
-	for (i = 0; i < SLOTS; i++) {
-		gate = rcu_dereference_protected(slots[i].gate, true);
+	for (i = 0; i < CALLGATE_V4L2_MINORS; i++) {
+		gate = gate_at(i);
 		if (gate)
-			give_back(&slots[i], gate, true);
+			give_back(i, gate, true);
 	}
 	flush_workqueue(workqueue);
 	wait_var_event(&live, !atomic_read(&live));
-	/* The last reference may have been dropped in an RCU callback that is still on its way out. */
-	rcu_barrier();
 	destroy_workqueue(workqueue);
 	workqueue = NULL;
 }

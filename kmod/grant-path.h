@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The short way to a yes, for every buffer of a running capture. For check.c; what it reads is grant.c's.
+ *
+ * It says yes only where callgate_rule_covers() would, from fewer facts: a pointer that the grant holds a reference to
+ * stands for what it points to. Whoever gets no yes here asks callgate_grant_find().
+ *
+ * Security: the deadline is on CLOCK_BOOTTIME, which takes long to read. So a grant that was found by the clock
+ * is good, by jiffies, until its deadline or for CALLGATE_PATH_JIFFIES, whichever is earlier. Jiffies stand still while the
+ * machine sleeps: grant.c takes the short way away before it does.
+ */
+#ifndef CALLGATE_GRANT_PATH_H
+#define CALLGATE_GRANT_PATH_H
+
+#include <linux/cgroup.h>
+#include <linux/cred.h>
+#include <linux/hash.h>
+#include <linux/jiffies.h>
+#include <linux/mm_types.h>
+#include <linux/rculist.h>
+#include <linux/sched/signal.h>
+
+#include "grant.h"
+
+#define CALLGATE_PATH_JIFFIES HZ
+
+struct grant;
+
+/**
+ * struct callgate_terms - what the path reads
+ * @node: in a bucket of processes or of cgroups
+ * @rule: what is allowed
+ * @mm: of a process; the grant's reference. Each image has its own: it stands for @rule.exec_id
+ * @exe: of a process; the grant's reference, and @rule.exe is its inode
+ * @cred: of a process; the grant's reference, and its uids are @rule.uid
+ * @until: the short way is open before these jiffies; the one field that changes
+ * @grant: for the writing side
+ * @id: never re-used
+ * @session: the controller's number
+ * @rcu: frees replaced terms
+ */
+struct callgate_terms {
+	struct hlist_node node;
+	struct callgate_rule rule;
+	const struct mm_struct *mm;
+	const struct file *exe;
+	const struct cred *cred;
+	unsigned long until;
+	struct grant *grant;
+	u64 id;
+	u64 session;
+	struct rcu_head rcu;
+};
+
+extern struct hlist_head callgate_grant_processes[1 << CALLGATE_GRANT_HASH_BITS];
+extern struct hlist_head callgate_grant_cgroups[1 << CALLGATE_GRANT_HASH_BITS];
+/* Counts what may make an answer untrue: grants that ended or became less, and holders of buffers that changed. */
+extern atomic_long_t callgate_grant_epoch;
+/* Grants for cgroups. */
+extern u32 callgate_grant_cgroup_count;
+
+/**
+ * struct callgate_pass - a yes by a cgroup's grant, and for how long it need not be asked again
+ * @until: in jiffies; not before them: ask again
+ * @cgroup: that current must still be a member of; 0: no
+ * Two words, which a function returns in registers. With it goes callgate_grant_epoch from before the answer.
+ */
+struct callgate_pass {
+	unsigned long until;
+	u64 cgroup;
+};
+
+/* time_before(), which leaves a store behind where the kernel clears every variable. */
+static __always_inline bool callgate_path_open(unsigned long until)
+{
+	return (long)(jiffies - until) < 0;
+}
+
+static __always_inline bool callgate_path_terms(const struct callgate_terms *terms, u32 device,
+						u32 kinds, unsigned long until)
+{
+	return (terms->rule.kinds & kinds) == kinds &&
+	       (!terms->rule.device || terms->rule.device == device) && callgate_path_open(until);
+}
+
+/*
+ * With preemption off, which is a read side of RCU; as the next one. @ret_id: of the grant, which is for
+ * the very image that current is.
+ */
+static __always_inline bool callgate_path_process(u32 device, u32 kinds, unsigned long *ret_until,
+						  u64 *ret_id)
+{
+	const struct task_struct *task = current;
+	const struct pid *pid = task->signal->pids[PIDTYPE_TGID];
+	const struct callgate_terms *terms;
+
+	hlist_for_each_entry_rcu(
+		terms, &callgate_grant_processes[hash_ptr((void *)pid, CALLGATE_GRANT_HASH_BITS)],
+		node, rcu_read_lock_sched_held()) {
+		if (terms->rule.pid != pid)
+			continue;
+		/* Terms of a process have an mm: whoever has none any more gets no yes here. */
+		if (terms->mm != task->mm || terms->cred != current_cred() ||
+		    terms->exe != rcu_access_pointer(terms->mm->exe_file))
+			return false;
+		*ret_until = READ_ONCE(terms->until);
+		*ret_id = terms->id;
+		if (callgate_path_terms(terms, device, kinds, *ret_until))
+			return true;
+	}
+	return false;
+}
+
+/* The id of current's cgroup in the result says yes, 0 no. */
+static inline struct callgate_pass callgate_path_cgroup(u32 device, u32 kinds)
+{
+	struct callgate_pass pass = { .cgroup = cgroup_id(task_dfl_cgroup(current)) };
+	const struct cred *cred = current_cred();
+	const struct callgate_terms *terms;
+	u32 uid;
+
+	if (!current->mm || current->flags & PF_KTHREAD)
+		return (struct callgate_pass){};
+	hlist_for_each_entry_rcu(
+		terms, &callgate_grant_cgroups[hash_64(pass.cgroup, CALLGATE_GRANT_HASH_BITS)],
+		node, rcu_read_lock_sched_held()) {
+		uid = terms->rule.uid;
+		pass.until = READ_ONCE(terms->until);
+		if (terms->rule.cgroup == pass.cgroup && __kuid_val(cred->uid) == uid &&
+		    __kuid_val(cred->euid) == uid && __kuid_val(cred->suid) == uid &&
+		    callgate_path_terms(terms, device, kinds, pass.until))
+			return pass;
+	}
+	return (struct callgate_pass){};
+}
+#endif
