@@ -84,6 +84,13 @@ int recorder_open(bool mapped)
 	return fd;
 }
 
+bool recorder_again(int fd)
+{
+	applied = 0;
+	return !ioctl(fd, SNDRV_PCM_IOCTL_DROP) && !ioctl(fd, SNDRV_PCM_IOCTL_PREPARE) &&
+	       !ioctl(fd, SNDRV_PCM_IOCTL_START);
+}
+
 bool recorder_wait(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };

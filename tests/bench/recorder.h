@@ -12,6 +12,8 @@
 
 /* The capture side of snd-aloop, running; the descriptor, or -1 with errno. */
 int recorder_open(bool mapped);
+/* Begins anew, without what has piled up. */
+bool recorder_again(int fd);
 /* Waits until a period has come. */
 bool recorder_wait(int fd);
 /* Reads @frames, which is how many come unless something is wrong; -1 with errno. */

@@ -26,6 +26,11 @@ bench: setup ## measure what Callgate costs, against nothing and against the alt
 	$(Q)$(MAKE) all tests $(bench_guest)
 	$(Q)tests/bench/run --kernel '$(RELEASE)' --json '$(BUILD)/bench/bench.json' $(BENCH)
 
-check-build: $(bench_guest)
+.PHONY: bench-check
+bench-check: module module-test $(bench_guest) ## compare instruction counts with tests/bench/baseline.json
+	$(Q)tests/bench/check --kernel '$(RELEASE)'
+
+kernel_cmds += "tests/bench/check --kernel '$(RELEASE)'"
+check-kernel check-build: $(bench_guest)
 
 -include $(patsubst %.o,%.d,$(call obj,$(wildcard tests/bench/*.c)))

@@ -206,6 +206,8 @@ static void read_microphone(void)
 		die("microphone");
 	for (rep = 0; rep < repetitions; rep++) {
 		grants_renew();
+		if (!recorder_again(fd))
+			die("microphone: does not start again");
 		for (i = 0; i < RECORDER_PERIODS; i++) {
 			if (!recorder_wait(fd))
 				die("microphone: nothing comes");
@@ -224,6 +226,8 @@ static void read_microphone(void)
 		die("mapped microphone");
 	for (rep = 0; rep < repetitions; rep++) {
 		grants_renew();
+		if (!recorder_again(fd))
+			die("microphone: does not start again");
 		for (i = 0; i < RECORDER_PERIODS; i++) {
 			if (!recorder_wait(fd))
 				die("mapped microphone: nothing comes");
