@@ -69,8 +69,13 @@ static bool watch(void)
 	struct v4l2_buffer b;
 	bool good = true;
 
-	if (fd < 0 || ioctl(fd, VIDIOC_S_FMT, &format) || ioctl(fd, VIDIOC_S_PARM, &rate) ||
-	    ioctl(fd, VIDIOC_REQBUFS, &request))
+	if (fd < 0)
+		return false;
+	/* The last capture's file lives until the gate, too, has let it go. */
+	while (ioctl(fd, VIDIOC_S_FMT, &format))
+		if (errno != EBUSY || usleep(1000))
+			return false;
+	if (ioctl(fd, VIDIOC_S_PARM, &rate) || ioctl(fd, VIDIOC_REQBUFS, &request))
 		return false;
 	for (unsigned int i = 0; i < request.count; i++) {
 		b = (struct v4l2_buffer){ .index = i, .type = type, .memory = V4L2_MEMORY_MMAP };
