@@ -353,6 +353,9 @@ int callgate_grant_renew(const struct callgate_grant_order *order, u64 *ret_id,
 	if (old) {
 		hlist_replace_rcu(&old->node, &terms->node);
 		kfree_rcu(old, rcu);
+	} else if (same) {
+		/* Behind the first of each subject, so that many of one are in nobody's way. */
+		hlist_add_tail_rcu(&terms->node, bucket_of(&terms->rule));
 	} else {
 		hlist_add_head_rcu(&terms->node, bucket_of(&terms->rule));
 	}
