@@ -171,8 +171,21 @@ static int rewrite(const struct ctl_request *request, struct history_view *view,
 		   struct rewriting *w)
 {
 	struct walk walk = { .on_record = on_record, .on_problem = on_problem, .userdata = w };
+	char day[16];
 	int r;
 
+	for (size_t i = 0, bytes = 0; i < view->n_parts; i++) {
+		bytes = i && view->parts[i].day == view->parts[i - 1].day ? bytes : 0;
+		bytes += view->parts[i].size;
+		if (bytes > BOUND_REPLACE_BYTES) {
+			history_day_text(view->parts[i].day, day);
+			ctl_complain(
+				"%s has more records than can be rewritten at once (%u MiB); forget whole days with "
+				"--before or --all",
+				day, BOUND_REPLACE_BYTES >> 20);
+			return CTL_FAILED;
+		}
+	}
 	w->number = view->keyring->floor;
 	r = history_walk(view, request, &walk);
 	if (r != CTL_OK)

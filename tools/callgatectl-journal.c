@@ -18,6 +18,8 @@
 #include "util/text.h"
 
 #define DAY_SECONDS 86400
+/* A multiple of every page size. */
+#define DROP_BYTES  (4u << 20)
 
 int history_call(struct history_view *view, const char *what, const char *method,
 		 int (*append)(sd_bus_message *m, void *userdata), void *userdata,
@@ -318,7 +320,6 @@ int history_map(struct history_view *view, const struct history_part *part, cons
 		r = CTL_FAILED;
 	}
 	if (r == CTL_OK) {
-		/* A million records pass through without staying. */
 		madvise(bytes, (size_t)st.st_size, MADV_SEQUENTIAL);
 		*ret = bytes;
 		*ret_len = (size_t)st.st_size;
@@ -352,12 +353,53 @@ static int parse_anchor(const char *text, struct walk *walk)
 	return CTL_OK;
 }
 
+/*
+ * struct passing - a caller's walk, while a segment is read
+ * @bytes: the segment; pages before @dropped are not in memory any more
+ */
+struct passing {
+	void (*on_record)(void *userdata, const struct record *record,
+			  const struct walk_place *place);
+	void (*on_problem)(void *userdata, enum walk_problem problem,
+			   const struct walk_place *place);
+	void *userdata;
+	const uint8_t *bytes;
+	size_t dropped;
+};
+
+/* A million records pass through without staying. */
+static void pass_record(void *userdata, const struct record *record, const struct walk_place *place)
+{
+	struct passing *passing = userdata;
+	size_t done = place->offset / DROP_BYTES * DROP_BYTES;
+
+	passing->on_record(passing->userdata, record, place);
+	if (done <= passing->dropped)
+		return;
+	madvise((void *)(passing->bytes + passing->dropped), done - passing->dropped,
+		MADV_DONTNEED);
+	passing->dropped = done;
+}
+
+static void pass_problem(void *userdata, enum walk_problem problem, const struct walk_place *place)
+{
+	struct passing *passing = userdata;
+
+	passing->on_problem(passing->userdata, problem, place);
+}
+
 int history_walk(struct history_view *view, const struct ctl_request *request, struct walk *walk)
 {
+	struct passing passing = { .on_record = walk->on_record,
+				   .on_problem = walk->on_problem,
+				   .userdata = walk->userdata };
 	const uint8_t *bytes;
 	size_t len;
 	int r = CTL_OK;
 
+	walk->on_record = pass_record;
+	walk->on_problem = pass_problem;
+	walk->userdata = &passing;
 	walk->keyring = view->keyring;
 	walk->private_key = view->key->private_key;
 	if (request->anchor)
@@ -366,6 +408,8 @@ int history_walk(struct history_view *view, const struct ctl_request *request, s
 		r = history_map(view, &view->parts[i], &bytes, &len);
 		if (r != CTL_OK)
 			break;
+		passing.bytes = bytes;
+		passing.dropped = 0;
 		if (walk_segment(walk, view->parts[i].name, bytes, len) < 0) {
 			ctl_complain("memory for secrets cannot be locked; raise 'ulimit -l'");
 			r = CTL_FAILED;
@@ -374,5 +418,8 @@ int history_walk(struct history_view *view, const struct ctl_request *request, s
 	}
 	if (r == CTL_OK)
 		walk_end(walk);
+	walk->on_record = passing.on_record;
+	walk->on_problem = passing.on_problem;
+	walk->userdata = passing.userdata;
 	return r;
 }
