@@ -216,6 +216,9 @@ $(BUILD)/locale/%/LC_MESSAGES/callgate.mo: po/%.po
 	$(call say,MSGFMT,$@)
 	$(Q)mkdir -p $(@D) && msgfmt --check-format -o $@ $<
 
+# Loaded when it is needed, so that only its headers are.
+secret_src := tools/callgatectl-secret.c
+$(call obj,$(secret_src)) $(call asan,$(secret_src)): CPPFLAGS += $(shell pkg-config --cflags libsecret-1 2>/dev/null)
 # Only the window knows GTK.
 $(call obj,$(window_src)): CPPFLAGS += $(shell pkg-config --cflags gtk4 libadwaita-1 2>/dev/null)
 $(BUILD)/callgate-prompt: $(call obj,$(window_src))

@@ -317,6 +317,13 @@ static int append_public(sd_bus_message *m, void *userdata)
 	return sd_bus_message_append_array(m, 'y', userdata, CRYPTO_KEY_LEN);
 }
 
+static enum key_lock lock_of(const struct ctl_request *request, enum key_lock otherwise)
+{
+	return request->secret_service ? KEY_SECRET_SERVICE
+	       : request->passphrase   ? KEY_PASSPHRASE
+				       : otherwise;
+}
+
 /* A key where there is none; where the daemon has another one the agent is asked. */
 static int setup(const struct ctl_request *request)
 {
@@ -331,7 +338,7 @@ static int setup(const struct ctl_request *request)
 	if (r == CTL_OK)
 		r = key_read(request->passphrase_fd, &view.key, &view.protected_key);
 	if (r == CTL_OK && !view.key) {
-		r = key_write(&view.key, request->passphrase, request->passphrase_fd);
+		r = key_write(&view.key, lock_of(request, KEY_OPEN), request->passphrase_fd);
 		made = r == CTL_OK;
 	}
 	if (r == CTL_OK) {
@@ -364,9 +371,10 @@ static int set_passphrase(const struct ctl_request *request)
 		r = CTL_FAILED;
 	}
 	if (r == CTL_OK)
-		r = key_write(&key, true, request->passphrase_fd);
+		r = key_write(&key, lock_of(request, KEY_PASSPHRASE), request->passphrase_fd);
 	if (r == CTL_OK)
-		puts("The key has the new passphrase. Copies of the old file open as before.");
+		printf("The key has a new passphrase%s. Copies of the old file open as before.\n",
+		       request->secret_service ? ", which the Secret Service keeps" : "");
 	crypto_secret_free(key);
 	return r;
 }

@@ -128,7 +128,7 @@ static int agree(const struct ctl_request *request, struct history_view *view)
 		r = CTL_FAILED;
 	}
 	if (r == CTL_OK && !view->key) {
-		r = key_write(&view->key, false, NULL);
+		r = key_write(&view->key, KEY_OPEN, NULL);
 		view->made_key = r == CTL_OK;
 	}
 	if (r == CTL_OK && !len) {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The key file of the call history, in the user's home. Owns its format and the reading of passphrases: from a terminal
- * or a descriptor, never from the command line or the environment, where others see them. Called by the verbs that open
+ * The key file of the call history, in the user's home. Owns its format and the reading of passphrases: from a terminal,
+ * a descriptor or the Secret Service, never from the command line or the environment, where others see them. Called by the verbs that open
  * the history. The daemon sees neither.
  *
- *   magic 4, protected 1, passes 4, MiB 4, salt 16, nonce 24, the two keys (sealed if protected)
+ *   magic 4, lock 1, passes 4, MiB 4, salt 16, nonce 24, the two keys (sealed if protected)
  */
 #include "callgatectl-key.h"
 
+#include "callgatectl-secret.h"
 #include "callgatectl.h"
 
 #include <errno.h>
@@ -22,10 +23,12 @@
 
 #include "util/bytes.h"
 #include "util/file.h"
+#include "util/hex.h"
 #include "util/macro.h"
 #include "util/text.h"
 
 #define KEY_NAME       "history.key"
+#define SALT_AT	       13
 #define HEAD_LEN       (4 + 1 + 4 + 4 + CRYPTO_SALT_LEN + CRYPTO_XNONCE_LEN)
 #define FILE_MAX       (HEAD_LEN + sizeof(struct history_key) + CRYPTO_TAG_LEN)
 #define PASSPHRASE_MAX 1024
@@ -167,16 +170,43 @@ static ssize_t passphrase(const char *fd_text, bool new_one, char *ret)
 	return second < 0 ? -1 : len;
 }
 
-static int stretch(const char *fd_text, bool new_one, const uint8_t *head, uint8_t *ret_key)
+/* From the Secret Service, or into it. */
+static int kept_passphrase(bool new_one, const uint8_t *head, char *ret)
+{
+	uint8_t random[CRYPTO_KEY_LEN];
+	char id[2 * CRYPTO_SALT_LEN + 1];
+
+	hex_encode(head + SALT_AT, CRYPTO_SALT_LEN, id);
+	if (!new_one)
+		return secret_lookup(id, ret, PASSPHRASE_MAX);
+	crypto_random(random, sizeof(random));
+	hex_encode(random, sizeof(random), ret);
+	crypto_wipe(random, sizeof(random));
+	return secret_store(id, ret);
+}
+
+static int stretch(enum key_lock lock, const char *fd_text, bool new_one, const uint8_t *head,
+		   uint8_t *ret_key)
 {
 	_cleanup_(crypto_secret_free_p) void *text = crypto_secret_new(PASSPHRASE_MAX);
-	ssize_t len = text ? passphrase(fd_text, new_one, text) : -1;
+	ssize_t len = -1;
 	int r;
 
+	if (!text)
+		return CTL_FAILED;
+	/* Whoever has the passphrase needs nobody to keep it. */
+	if (lock == KEY_SECRET_SERVICE && !fd_text) {
+		r = kept_passphrase(new_one, head, text);
+		if (r != CTL_OK)
+			return r;
+		len = (ssize_t)strlen(text);
+	} else {
+		len = passphrase(fd_text, new_one, text);
+	}
 	if (len < 0)
 		return CTL_FAILED;
-	r = crypto_stretch(text, (size_t)len, head + 13, get_be32(head + 5), get_be32(head + 9),
-			   ret_key);
+	r = crypto_stretch(text, (size_t)len, head + SALT_AT, get_be32(head + 5),
+			   get_be32(head + 9), ret_key);
 	if (r < 0)
 		ctl_complain("the passphrase cannot be used: %s", strerror(-r));
 	return r < 0 ? CTL_FAILED : CTL_OK;
@@ -190,15 +220,15 @@ static int unlock(const uint8_t *file, size_t len, const char *passphrase_fd,
 	uint8_t stretched[CRYPTO_KEY_LEN];
 	int r;
 
-	if (!file[4] && len == HEAD_LEN + sizeof(*key)) {
+	if (file[4] == KEY_OPEN && len == HEAD_LEN + sizeof(*key)) {
 		memcpy(key, file + HEAD_LEN, sizeof(*key));
 		return CTL_OK;
 	}
-	if (file[4] != 1 || len != FILE_MAX) {
+	if (file[4] == KEY_OPEN || file[4] >= KEY_LOCKS || len != FILE_MAX) {
 		ctl_complain("%s is damaged; restore it from a backup", key_path());
 		return CTL_FAILED;
 	}
-	r = stretch(passphrase_fd, false, file, stretched);
+	r = stretch(file[4], passphrase_fd, false, file, stretched);
 	if (r != CTL_OK)
 		return r;
 	r = crypto_xopen(stretched, file + HEAD_LEN - CRYPTO_XNONCE_LEN, file, HEAD_LEN,
@@ -264,12 +294,15 @@ static int open_folder(void)
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-int key_write(struct history_key **key, bool protect, const char *passphrase_fd)
+int key_write(struct history_key **key, enum key_lock lock, const char *passphrase_fd)
 {
 	_cleanup_(crypto_secret_free_p) void *file = crypto_secret_new(FILE_MAX), *made = NULL;
 	uint8_t stretched[CRYPTO_KEY_LEN], *p = file;
+	uint8_t old[FILE_MAX];
+	char id[2 * CRYPTO_SALT_LEN + 1];
 	_cleanup_close_ int fd = -1;
 	size_t len = HEAD_LEN + sizeof(**key);
+	bool kept;
 	int r;
 
 	if (!*key)
@@ -281,13 +314,14 @@ int key_write(struct history_key **key, bool protect, const char *passphrase_fd)
 	if (made)
 		crypto_random(made, sizeof(**key));
 	memcpy(p, magic, sizeof(magic));
-	p[4] = protect;
+	p[4] = lock;
 	put_be32(p + 5, PASSES);
 	put_be32(p + 9, MIB);
-	crypto_random(p + 13, CRYPTO_SALT_LEN + CRYPTO_XNONCE_LEN);
+	crypto_random(p + SALT_AT, CRYPTO_SALT_LEN + CRYPTO_XNONCE_LEN);
 	memcpy(p + HEAD_LEN, made ? made : *key, sizeof(**key));
-	if (protect) {
-		r = stretch(passphrase_fd, true, p, stretched);
+	if (lock != KEY_OPEN) {
+		r = stretch(lock, lock == KEY_SECRET_SERVICE ? NULL : passphrase_fd, true, p,
+			    stretched);
 		if (r != CTL_OK)
 			return r;
 		crypto_xseal(stretched, p + HEAD_LEN - CRYPTO_XNONCE_LEN, p, HEAD_LEN, p + HEAD_LEN,
@@ -296,10 +330,16 @@ int key_write(struct history_key **key, bool protect, const char *passphrase_fd)
 		len += CRYPTO_TAG_LEN;
 	}
 	fd = open_folder();
+	kept = file_read_private(AT_FDCWD, key_path(), old, sizeof(old)) == (ssize_t)sizeof(old) &&
+	       old[4] == KEY_SECRET_SERVICE;
 	r = fd < 0 ? -errno : file_write_private(fd, KEY_NAME, p, len);
 	if (r < 0) {
 		ctl_complain("%s cannot be written: %s", key_path(), strerror(-r));
 		return CTL_FAILED;
+	}
+	if (kept) {
+		hex_encode(old + SALT_AT, CRYPTO_SALT_LEN, id);
+		secret_forget(id);
 	}
 	if (made)
 		*key = TAKE_PTR(made);

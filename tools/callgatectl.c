@@ -132,6 +132,7 @@ static const struct verb verbs[] = {
 	  "      --peer NAME          forget: the calls with a contact, or with a pseudonym as shown\n"
 	  "      --all                forget: everything; needs no key\n"
 	  "      --passphrase         setup: ask for a passphrase\n"
+	  "      --secret-service     setup, passphrase: one that the desktop's Secret Service keeps\n"
 	  "      --passphrase-fd N    read the passphrase from descriptor N; for a new one, the next line\n" },
 	{ "report", "[FILE]", "write a page about what was captured", 0, 1, TAKES_UNLOCK,
 	  verb_report,
@@ -329,6 +330,7 @@ enum {
 	OPT_APP,
 	OPT_USER,
 	OPT_RULES,
+	OPT_SECRET_SERVICE,
 };
 
 static const struct option options[] = {
@@ -358,6 +360,7 @@ static const struct option options[] = {
 	{ "app", required_argument, NULL, OPT_APP },
 	{ "user", required_argument, NULL, OPT_USER },
 	{ "rules", required_argument, NULL, OPT_RULES },
+	{ "secret-service", no_argument, NULL, OPT_SECRET_SERVICE },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -403,6 +406,7 @@ static unsigned option_flag(int option)
 		return TAKES_HISTORY | TAKES_POLICY;
 	case OPT_BEFORE:
 	case OPT_PASSPHRASE:
+	case OPT_SECRET_SERVICE:
 		return TAKES_HISTORY;
 	case OPT_ANCHOR:
 	case OPT_PASSPHRASE_FD:
@@ -520,6 +524,9 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 			break;
 		case OPT_PASSPHRASE:
 			request.passphrase = true;
+			break;
+		case OPT_SECRET_SERVICE:
+			request.secret_service = true;
 			break;
 		case OPT_PASSPHRASE_FD:
 			request.passphrase_fd = optarg;

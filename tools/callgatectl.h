@@ -24,7 +24,8 @@ enum ctl_exit {
  * @command: what stands after "--"; NULL where there is none
  */
 struct ctl_request {
-	bool json, all, yes, send, receive, stream, replace, csv, passphrase, tell_programs;
+	bool json, all, yes, send, receive, stream, replace, csv, passphrase, tell_programs,
+		secret_service;
 	unsigned kinds;
 	const char *via, *as, *tty;
 	const char *before, *peer, *anchor, *passphrase_fd;

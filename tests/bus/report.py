@@ -195,6 +195,9 @@ else:
                     f"--user-data-dir={place.path}/browser-paper", f"--print-to-pdf={pdf}", "--no-pdf-header-footer",
                     f"file://{home}/report.html"], capture_output=True, timeout=240, check=False,
                    env=dict(os.environ, HOME=place.path))
+    if KEEP:
+        shutil.copy(pdf, KEEP)
+        shutil.copy(f"{home}/report.html", KEEP)
     ok(os.path.exists(pdf) and 1 <= len(re.findall(rb"/Type\s*/Page\b", open(pdf, "rb").read())) <= 8,
        "and it prints on a few pages")
 
