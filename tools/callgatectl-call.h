@@ -61,13 +61,44 @@ struct call {
 /* Print what happens, for people or as a JSON line. */
 void call_say(struct call *call, const char *event, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Do whatever has become possible. Call it after every change. */
+void call_step(struct call *call);
+/* A property of the session. */
+unsigned call_number(struct call *call, const char *name);
+bool call_in_state(struct call *call, const char *state);
+/* Anew where it runs. */
+int call_set_timer(struct call *call, sd_event_source **timer, uint64_t usec,
+		   sd_event_time_handler_t handler);
+
+/* callgatectl-call-end.c */
 /* Wind up, once; the first reason counts. */
 void call_over(struct call *call, int exit, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* How the command ended decides, once everything that it wrote has left. */
+void call_over_by_command(struct call *call);
+/* Whether both directions ended in order, so that the end of the session is no loss. */
+bool call_is_complete(struct call *call);
+void call_end_session(struct call *call);
+/* The daemon says that it is closed. */
+void call_session_closed(struct call *call);
 /* The session is closed, but media of the other side may still be under way: wait for it, a while after each frame. */
 void call_drain(struct call *call);
-/* Do whatever has become possible. Call it after every change. */
-void call_step(struct call *call);
+/* Nothing of it comes any more. */
+void call_drained(struct call *call);
+/* Leave the event loop then. */
+void call_finish_after(struct call *call, uint64_t usec);
+
+/* callgatectl-call-session.c */
+/* Whether something is enforced here; an exit code, with the reason told. */
+int call_read_gate(struct call *call);
+void call_ask_session(struct call *call);
+void call_ask_keys(struct call *call);
+int call_on_message(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int call_on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error);
+void call_on_owner(void *userdata);
+
+/* callgatectl-call-relay.c */
+extern const struct carriage_ops call_carriage_ops;
 
 /* callgatectl-call-programs.c */
 /* The session's signal Programs. */

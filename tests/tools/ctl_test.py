@@ -227,6 +227,25 @@ def test_call():
     tap.ok(call.end() == 0, "the relay ends when told to")
 
 
+def test_programs():
+    fake.programs = ([("/usr/bin/x\033[2J", dbus.UInt32(3), dbus.UInt32(4))], True, [("theirs", dbus.UInt32(0), dbus.UInt32(5))])
+    call = Call(["echo", "hello"], ["cat"], call=("--tell-programs",))
+    codes = call.caller.wait(20), call.callee.wait(20)
+    tells = [s.tells for s in fake.sessions if not s.facts["Incoming"]], [s.tells for s in fake.sessions if s.facts["Incoming"]]
+    tap.ok(codes == (0, 0) and tells == ([True], [False]), "--tell-programs, and only that, has the other side told", (codes, tells))
+    tap.ok("[2J had the camera for 4 s and the microphone for 3 s" in call.caller.text and "\033[2J" not in call.caller.text and
+           "the other side says that there theirs had the camera for 5 s" in call.caller.text,
+           "at the end it says which programs had camera or microphone, and whose word it is", call.caller.text)
+    call.end()
+    fake.programs = (dbus.Array([], signature="(suu)"), True, dbus.Array([], signature="(suu)"))
+    call = Call(["echo", "hello"], ["cat"])
+    call.caller.wait(20)
+    tap.ok("no program of yours had camera or microphone" in call.caller.text and
+           "no program there had camera or microphone" in call.caller.text, "and that none had", call.caller.text)
+    call.end()
+    fake.programs = None
+
+
 def test_sandbox():
     out = bus.dir + "/child"
     script = (f"ls -l /proc/self/fd >{out}; grep -E '^Sig(Blk|Ign)' /proc/self/status >>{out}; "
@@ -532,7 +551,7 @@ def test_hostile_peer():
 
 
 def main():
-    for test in (test_usage, test_lists, test_changes, test_doctor, test_monitor, test_call, test_sandbox, test_both_ways,
+    for test in (test_usage, test_lists, test_changes, test_doctor, test_monitor, test_call, test_programs, test_sandbox, test_both_ways,
                  test_backpressure, test_hang_up, test_denied, test_gone, test_tampering, test_hostile_peer):
         test()
     bus.stop()

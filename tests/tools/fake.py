@@ -72,6 +72,7 @@ class Session(dbus.service.Object):
     def __init__(self, fake, path, owner, sid, incoming, contact, kinds, subject):
         super().__init__(fake.link, path)
         self.fake, self.path, self.owner, self.sid = fake, path, owner, sid
+        self.tells = False
         self.subject = subject
         self.beats = []
         self.facts = {
@@ -118,6 +119,8 @@ class Session(dbus.service.Object):
 
     def close(self, reason, message):
         if self.facts["State"] != "closed":
+            if self.fake.programs:
+                self.fake.tell(self.owner, self.path, SESSION, "Programs", "a(suu)ba(suu)", *self.fake.programs)
             self.change(State="closed", Granted=dbus.UInt32(0), EndReason=reason, EndMessage=message)
 
     @dbus.service.method(SESSION, in_signature="ay", byte_arrays=True)
@@ -171,6 +174,7 @@ class Fake(dbus.service.Object):
     def __init__(self, address, own=True):
         self.gate, self.blocked, self.refusal = "present", 0, None
         self.approve, self.grant, self.ask_agent = 3, 3, False
+        self.programs = None
         self.sessions, self.subscribers, self.rejected, self.ended = [], [], 0, 0
         self.streams, self.devices, self.peers = [], [], []
         self.agent, self.with_agent = None, False
@@ -198,6 +202,7 @@ class Fake(dbus.service.Object):
             raise Error("BadArgument", "the test wants a scope")
         self.number += 1
         session = Session(self, f"{ROOT}/session/{self.number}", sender, sid, incoming, contact, kinds, subject)
+        session.tells = bool(options.get("tell-programs"))
         self.sessions.append(session)
         GLib.timeout_add(50, session.approve)
         return session.path
