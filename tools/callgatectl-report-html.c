@@ -28,22 +28,25 @@ static const char style[] =
 	".scroll{overflow-x:auto}"
 	"table{border-collapse:collapse;width:100%;font-size:.92rem}"
 	"th,td{text-align:left;padding:.35rem .7rem .35rem 0;border-bottom:1px solid var(--line);vertical-align:top}"
-	"th{color:var(--dim);font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
-	".path{overflow-wrap:anywhere}.when{white-space:nowrap}"
-	".day{display:grid;grid-template-columns:6.6rem 1fr 9.5rem;gap:.7rem;align-items:center;margin:.25rem 0}"
+	"th{color:var(--dim);font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}.day>:first-child{white-space:nowrap}"
+	".path{overflow-wrap:anywhere;min-width:9rem}.when{white-space:nowrap}.use{margin:0 0 .2rem}"
+	".day{display:grid;grid-template-columns:8.8rem 1fr 9.5rem;gap:.7rem;align-items:center;margin:.25rem 0}"
 	".day svg{width:100%;height:24px;display:block}.day .t{fill:var(--soft)}.day line{stroke:var(--line)}"
 	".hours{display:flex;justify-content:space-between;color:var(--dim);font-size:.8rem}"
-	".bar{display:grid;grid-template-columns:6.6rem 1fr 9.5rem;gap:.7rem;align-items:center;margin:.15rem 0}"
+	".bar{display:grid;grid-template-columns:8.8rem 1fr 9.5rem;gap:.7rem;align-items:center;margin:.15rem 0}"
 	".bar span:nth-child(2){background:var(--soft);border-radius:3px;display:block}"
 	".bar i{display:block;height:.85rem;border-radius:3px}"
 	".app{margin:.9rem 0 .2rem;font-weight:600;overflow-wrap:anywhere}"
 	".bad{color:var(--bad);font-weight:600}"
 	"@media(max-width:36rem){.day,.bar{grid-template-columns:5.4rem 1fr;}.day>:last-child{grid-column:2}}"
 	"@media print{:root{--bg:#fff;--fg:#000;--dim:#444;--line:#999;--soft:#eee;--cam:#1f6feb;--mic:#c2560c}"
-	"body{padding:0;max-width:none;font-size:11px}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}"
-	"h2{break-after:avoid}tr,.day,.bar{break-inside:avoid}.scroll{overflow:visible}}";
+	"html{font-size:10px}body{padding:0;max-width:none;font-size:1.05rem}p{max-width:none}"
+	"*{print-color-adjust:exact;-webkit-print-color-adjust:exact}"
+	"h2,thead{break-after:avoid}tr,.day,.bar,.tile{break-inside:avoid}.app{break-after:avoid}"
+	".scroll{overflow:visible}thead{display:table-header-group}table{font-size:1rem}th,td{padding:.25rem .7rem .25rem 0}}";
 
-static void text(FILE *out, const char *p)
+/* @paths: a long one may be broken after each of its parts. */
+static void put_text(FILE *out, const char *p, bool paths)
 {
 	char *clean = plain_copy(p);
 
@@ -64,10 +67,25 @@ static void text(FILE *out, const char *p)
 		case '\'':
 			fputs("&#39;", out);
 			break;
+		case '/':
+			fputs(paths ? "/<wbr>" : "/", out);
+			break;
 		default:
 			fputc(*c, out);
 		}
 	free(clean);
+}
+
+static void text(FILE *out, const char *p)
+{
+	put_text(out, p, false);
+}
+
+static void path_cell(FILE *out, const char *p)
+{
+	fputs("<td class=\"path\">", out);
+	put_text(out, p, true);
+	fputs("</td>", out);
 }
 
 static void cell(FILE *out, const char *class, const char *p)
@@ -162,6 +180,8 @@ static void lane(FILE *out, const struct report_day *day, uint8_t kind, const ch
 
 static void timeline(FILE *out, const struct report *r)
 {
+	/* The first of 1970 was one. */
+	static const char *const weekdays[] = { "Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed" };
 	char day[16];
 
 	fputs("<h2>When<span class=\"key mic\"></span>microphone<span class=\"key cam\"></span>camera</h2>\n",
@@ -178,10 +198,10 @@ static void timeline(FILE *out, const struct report *r)
 
 		history_day_text(d->day, day);
 		fprintf(out,
-			"<div class=\"day\"><span>%s</span><svg viewBox=\"0 0 960 24\" preserveAspectRatio=\"none\" "
+			"<div class=\"day\"><span>%s %s</span><svg viewBox=\"0 0 960 24\" preserveAspectRatio=\"none\" "
 			"role=\"img\" aria-label=\"%s: %" PRIu64
 			" calls\"><rect class=\"t\" width=\"960\" height=\"24\"/>",
-			day, day, d->calls);
+			weekdays[d->day % 7], day, day, d->calls);
 		for (int hour = 6; hour < 24; hour += 6)
 			fprintf(out, "<line x1=\"%d\" x2=\"%d\" y1=\"0\" y2=\"24\"/>", hour * 40,
 				hour * 40);
@@ -201,6 +221,8 @@ static void bar(FILE *out, const char *what, const char *class, uint64_t seconds
 {
 	char duration[32];
 
+	if (!seconds)
+		return;
 	report_duration(seconds, duration);
 	fprintf(out,
 		"<div class=\"bar\"><span class=\"dim\">%s</span><span><i class=\"%s\" style=\"width:%.2f%%\"></i></span>"
@@ -226,6 +248,8 @@ static void apps(FILE *out, const struct report *r)
 			r->apps[i].calls, r->apps[i].calls == 1 ? "" : "s");
 		bar(out, "microphone", "mic", r->apps[i].microphone, most);
 		bar(out, "camera", "cam", r->apps[i].camera, most);
+		if (!r->apps[i].microphone && !r->apps[i].camera)
+			fputs("<div class=\"dim\">captured nothing</div>", out);
 		fputc('\n', out);
 	}
 }
@@ -239,7 +263,7 @@ static void denied(FILE *out, const struct report *r)
 		fputs("<p>No program tried to capture outside a call.</p>\n", out);
 		return;
 	}
-	fputs("<div class=\"scroll\"><table><tr><th>Program</th><th>tried</th><th class=\"n\">times</th><th>days</th></tr>\n",
+	fputs("<div class=\"scroll\"><table><thead><tr><th>Program</th><th>tried</th><th class=\"n\">times</th><th>days</th></tr></thead><tbody>\n",
 	      out);
 	for (size_t i = 0; i < r->n_denials; i++) {
 		const struct report_denied *d = &r->denials[i];
@@ -247,21 +271,48 @@ static void denied(FILE *out, const struct report *r)
 		history_day_text(d->first_day, first);
 		history_day_text(d->last_day, last);
 		fputs("<tr>", out);
-		cell(out, "path", d->app);
+		path_cell(out, d->app);
 		cell(out, NULL, plain_kinds(d->kinds));
 		number_cell(out, d->count);
 		fprintf(out, "<td>%s%s%s</td></tr>\n", first, strcmp(first, last) ? " to " : "",
 			strcmp(first, last) ? last : "");
 	}
-	fputs("</table></div>\n", out);
+	fputs("</tbody></table></div>\n", out);
 }
 
 /* ---- calls --------------------------------------------------------------------------------------- */
 
+/* A program once, with all that it captured. */
+static void uses(FILE *out, const struct record *record)
+{
+	char duration[32];
+
+	for (size_t i = 0; i < record->n_uses; i++) {
+		const struct record_use *use = &record->uses[i];
+		size_t first = 0;
+
+		while (strcmp(record->uses[first].program, use->program) != 0)
+			first++;
+		if (first != i)
+			continue;
+		fputs("<div class=\"use\">", out);
+		put_text(out, use->program, true);
+		fputs(" <span class=\"dim\">", out);
+		for (size_t j = i; j < record->n_uses; j++) {
+			if (strcmp(record->uses[j].program, use->program) != 0)
+				continue;
+			report_duration(record->uses[j].seconds, duration);
+			fprintf(out, "%s%s %s", j == i ? "" : ", ",
+				plain_kinds(record->uses[j].kind), duration);
+		}
+		fputs("</span></div>", out);
+	}
+}
+
 static void call_row(FILE *out, const struct report_call *call)
 {
 	const struct record *record = &call->record;
-	char when[24], duration[32];
+	char when[24];
 
 	history_time_text(record->start, when);
 	fprintf(out, "<tr><td class=\"when\">%s</td><td>%s ", when,
@@ -270,19 +321,13 @@ static void call_row(FILE *out, const struct report_call *call)
 	fputs("<br><span class=\"dim\">", out);
 	text(out, record->auth);
 	fputs("</span></td>", out);
-	cell(out, "path", report_app_text(record->app));
+	path_cell(out, report_app_text(record->app));
 	seconds_cell(out, record->seconds[0]);
 	seconds_cell(out, record->seconds[1]);
 	cell(out, NULL, record->level);
 	cell(out, NULL, record->end_reason);
 	fputs("<td class=\"path\">", out);
-	for (size_t i = 0; i < record->n_uses; i++) {
-		report_duration(record->uses[i].seconds, duration);
-		fputs(i ? "<br>" : "", out);
-		text(out, record->uses[i].program);
-		fprintf(out, " <span class=\"dim\">%s %s</span>", plain_kinds(record->uses[i].kind),
-			duration);
-	}
+	uses(out, record);
 	fputs("</td></tr>\n", out);
 }
 
@@ -300,12 +345,12 @@ static void calls(FILE *out, const struct report *r)
 			"<p class=\"dim\">The latest %" PRIu64 " of %" PRIu64
 			"; <code>callgatectl history</code> shows all.</p>\n",
 			n, r->calls);
-	fputs("<div class=\"scroll\"><table><tr><th>Began</th><th>With</th><th>Through</th><th class=\"n\">microphone</th>"
-	      "<th class=\"n\">camera</th><th>level</th><th>ended</th><th>Programs that captured meanwhile</th></tr>\n",
+	fputs("<div class=\"scroll\"><table><thead><tr><th>Began</th><th>With</th><th>Through</th><th class=\"n\">microphone</th>"
+	      "<th class=\"n\">camera</th><th>level</th><th>ended</th><th>Programs that captured meanwhile</th></tr></thead><tbody>\n",
 	      out);
 	for (uint64_t i = 1; i <= n; i++)
 		call_row(out, &r->latest[(r->calls - i) % REPORT_CALLS]);
-	fputs("</table></div>\n"
+	fputs("</tbody></table></div>\n"
 	      "<p class=\"dim\">Level: how far a call's media was bound to the channel. none: no other end; channel: its daemon "
 	      "was there; keyed: and both apps fetched keys. What the apps did with them is theirs.</p>\n",
 	      out);
@@ -328,13 +373,14 @@ static void stored(FILE *out, const struct report *r)
 			? "has a passphrase"
 			: "<strong>has no passphrase</strong>: whoever reads your files can read this "
 			  "(<code>callgatectl history passphrase</code>)");
-	fputs("<div class=\"scroll\"><table><tr><th>Day</th><th>destroyed on</th></tr>\n", out);
+	fputs("<div class=\"scroll\"><table><thead><tr><th>Day</th><th>destroyed on</th></tr></thead><tbody>\n",
+	      out);
 	for (size_t i = 0; i < keyring->n; i++) {
 		history_day_text(keyring->days[i].day, day);
 		history_day_text(keyring->days[i].until, until);
 		fprintf(out, "<tr><td>%s</td><td>%s</td></tr>\n", day, until);
 	}
-	fputs("</table></div>\n<p>", out);
+	fputs("</tbody></table></div>\n<p>", out);
 	if (*history_deletion(keyring)) {
 		history_day_text(keyring->deleted_day, day);
 		fprintf(out, "Last deleted on %s: %s.", day, history_deletion(keyring));
@@ -342,7 +388,7 @@ static void stored(FILE *out, const struct report *r)
 		fputs("Nothing was deleted so far.", out);
 	}
 	fputs("</p>\n<p>Of each call and each denied attempt there is this and nothing else:</p>\n"
-	      "<div class=\"scroll\"><table><tr><th>Field</th><th>of calls</th><th>of attempts</th><th>meaning</th></tr>\n",
+	      "<div class=\"scroll\"><table><thead><tr><th>Field</th><th>of calls</th><th>of attempts</th><th>meaning</th></tr></thead><tbody>\n",
 	      out);
 	for (size_t i = 0; i < n; i++) {
 		fputs("<tr>", out);
@@ -352,7 +398,7 @@ static void stored(FILE *out, const struct report *r)
 		cell(out, NULL, fields[i].meaning);
 		fputs("</tr>\n", out);
 	}
-	fputs("</table></div>\n<p class=\"dim\">Forget: <code>callgatectl history forget --before DAY</code>, "
+	fputs("</tbody></table></div>\n<p class=\"dim\">Forget: <code>callgatectl history forget --before DAY</code>, "
 	      "<code>--peer NAME</code> or <code>--all</code>. A disk may keep an old block for a while.</p>\n",
 	      out);
 }

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The report of a week, and of many records: what it says, and how it looks in a browser, light and dark and on paper."""
+import collections
+import html
 import html.parser
 import os
 import pwd
@@ -85,13 +87,13 @@ class Page(html.parser.HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.tags, self.outside, self.words = [], {}, [], []
+        self.open, self.tags, self.outside, self.words, self.shown = [], {}, [], [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.tags[tag] = self.tags.get(tag, 0) + 1
         self.outside += [f"{k}={v}" for k, v in attrs if k in ("src", "href", "action", "data", "onload", "onclick")]
-        if tag not in ("meta", "br"):
+        if tag not in ("meta", "br", "wbr"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -103,6 +105,8 @@ class Page(html.parser.HTMLParser):
 
     def handle_data(self, data):
         self.words.append(data)
+        if not {"style", "title"} & set(self.open):
+            self.shown += re.findall(r"\w+", data)
 
 
 def pixels(path):
@@ -198,8 +202,23 @@ else:
     if KEEP:
         shutil.copy(pdf, KEEP)
         shutil.copy(f"{home}/report.html", KEEP)
-    ok(os.path.exists(pdf) and 1 <= len(re.findall(rb"/Type\s*/Page\b", open(pdf, "rb").read())) <= 8,
-       "and it prints on a few pages")
+    ok(os.path.exists(pdf) and subprocess.run(["pdftotext", "-bbox", pdf, f"{place.path}/paper.html"], check=False).returncode == 0,
+       "and prints it")
+    with open(f"{place.path}/paper.html", encoding="utf-8") as file:
+        paper = file.read()
+    pages = re.findall(r'<page width="([\d.]+)" height="([\d.]+)">(.*?)</page>', paper, re.S)
+    ok(1 <= len(pages) <= 5, "on a few pages", len(pages))
+    printed, cut = collections.Counter(), []
+    for width, height, body in pages:
+        for x0, y0, x1, y1, word in re.findall(r'<word xMin="(.*?)" yMin="(.*?)" xMax="(.*?)" yMax="(.*?)">(.*?)</word>', body):
+            printed.update(re.findall(r"\w+", html.unescape(word)))
+            if float(x0) < 0 or float(y0) < 0 or float(x1) > float(width) or float(y1) > float(height):
+                cut.append(word)
+    ok(not cut, "nothing stands over an edge of the paper", cut[:10])
+    missing = collections.Counter(page.shown) - printed
+    ok(len(page.shown) > 300 and not missing, "every word of the page is on paper", missing)
+    with_calls = [body for _, _, body in pages if re.search(r">(keyed|channel)<", body)]
+    ok(all("Began" in body for body in with_calls), "and each page of calls has the table's head", len(with_calls))
 
 # ---- many: what is bounded is compared with fewer, so that the machine's speed says nothing
 append = fill(100000)
