@@ -3,34 +3,12 @@
 #
 # The outer form of every C file: clang-format, length, licence line, nothing left undone. TAP.
 
-cd "$(dirname "$0")/../.." || exit 1
-n=0
-
-ok()
-{
-	n=$((n + 1))
-	echo "ok $n - $1"
-}
-
-# Takes the complaints on standard input; none means good.
-check()
-{
-	local out
-	out=$(cat)
-	if [ -z "$out" ]; then
-		ok "$1"
-	else
-		n=$((n + 1))
-		echo "not ok $n - $1"
-		echo "$out" | sed 's/^/# /'
-	fi
-}
+. "$(dirname "$0")/lib/tap.sh"
 
 mapfile -t c < <(find kmod daemon tools tests -name '*.[ch]' | sort)
 mapfile -t others < <(find kmod daemon tools tests data doc -name '*.sh' -o -name '*.py' -o -name '*.yaml' | sort)
 
-echo "TAP version 13"
-echo "1..5"
+plan 5
 
 form()
 {

@@ -4,16 +4,13 @@
 # The module builds without a warning at W=1, for the 6.1 kernel and for each other one whose headers are
 # installed. On 6.1 sparse reads it too; Debian 12's does not understand newer headers. TAP.
 
-cd "$(dirname "$0")/../.." || exit 1
+. "$(dirname "$0")/lib/tap.sh"
 build=${BUILD:-build}
-n=0
 
-echo "TAP version 13"
-echo "1..3"
+plan 3
 for k in 6.1. 6.12. 7.; do
-	n=$((n + 1))
 	if ! release=$(tests/release "$k"); then
-		echo "ok $n - callgate.ko for $k # SKIP no headers; 'tests/setup --kernel $k' installs them"
+		skip "callgate.ko for $k" "no headers; 'tests/setup --kernel $k' installs them"
 		continue
 	fi
 	sparse=()
@@ -22,9 +19,8 @@ for k in 6.1. 6.12. 7.; do
 	fi
 	if out=$(env -u MAKEFLAGS -u MAKELEVEL tests/build-module "$(tests/release --kdir "$release")" "$build/lint/$release" \
 		-j2 W=1 KCFLAGS=-Werror "${sparse[@]}" 2>&1); then
-		echo "ok $n - callgate.ko for $release${sparse[0]:+, and sparse}"
+		ok "callgate.ko for $release${sparse[0]:+, and sparse}"
 	else
-		echo "not ok $n - callgate.ko for $release"
-		echo "$out" | sed 's/^/# /'
+		not_ok "callgate.ko for $release" "$out"
 	fi
 done

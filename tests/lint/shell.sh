@@ -3,7 +3,7 @@
 #
 # Every shell and Python script parses, and shellcheck finds nothing to warn about. TAP.
 
-cd "$(dirname "$0")/../.." || exit 1
+. "$(dirname "$0")/lib/tap.sh"
 
 scripts()
 {
@@ -17,26 +17,11 @@ scripts()
 
 mapfile -t shell < <(scripts bash; scripts 'bin/sh')
 mapfile -t python < <(scripts python3)
-n=0
 
-echo "TAP version 13"
-echo "1..$((${#shell[@]} + ${#python[@]}))"
-
-result()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		echo "$3" | sed 's/^/# /'
-	fi
-}
-
+plan $((${#shell[@]} + ${#python[@]}))
 for f in "${shell[@]}"; do
 	if ! command -v shellcheck >/dev/null; then
-		n=$((n + 1))
-		echo "ok $n - $f # SKIP shellcheck is not installed; run 'make setup'"
+		skip "$f" "shellcheck is not installed; run 'make setup'"
 		continue
 	fi
 	out=$(bash -n "$f" 2>&1 && shellcheck -S warning -f gcc -e SC1090,SC1091 "$f" 2>&1)

@@ -5,28 +5,7 @@
 # The scripts are those of the distribution's kernel source; what is needed of it is unpacked once, beside the virtual
 # machine's parts. sparse runs in module.sh, where the module is compiled.
 
-cd "$(dirname "$0")/../.." || exit 1
-n=0
-
-ok()
-{
-	n=$((n + 1))
-	echo "ok $n - $1"
-}
-
-# Takes the complaints on standard input; none means good.
-check()
-{
-	local out
-	out=$(cat)
-	if [ -z "$out" ]; then
-		ok "$1"
-	else
-		n=$((n + 1))
-		echo "not ok $n - $1"
-		echo "$out" | sed 's/^/# /'
-	fi
-}
+. "$(dirname "$0")/lib/tap.sh"
 
 # Prints the folder that holds scripts/ of the kernel source.
 scripts_of_source()
@@ -103,23 +82,22 @@ every_fault()
 	done
 }
 
-echo "TAP version 13"
-echo "1..5"
+plan 5
 hint="run 'make setup'"
 if source=$(scripts_of_source); then
 	check "checkpatch --strict" < <(form)
 else
-	ok "checkpatch --strict # SKIP no linux-source-6.1; $hint"
+	skip "checkpatch --strict" "no linux-source-6.1; $hint"
 fi
 doc=$(ls /usr/lib/linux-kbuild-6.1/scripts/kernel-doc 2>/dev/null)
 if [ -n "$doc" ]; then
 	check "kernel-doc" < <(kernel_doc "$doc")
 else
-	ok "kernel-doc # SKIP no linux-kbuild-6.1; $hint"
+	skip "kernel-doc" "no linux-kbuild-6.1; $hint"
 fi
 if ! command -v spatch >/dev/null; then
 	for i in "own rules" "own rules find what they look for" "the kernel's rules"; do
-		ok "coccinelle: $i # SKIP no coccinelle; $hint"
+		skip "coccinelle: $i" "no coccinelle; $hint"
 	done
 	exit
 fi
@@ -128,5 +106,5 @@ check "coccinelle: own rules find what they look for" < <(every_fault)
 if [ -n "$source" ]; then
 	check "coccinelle: the kernel's rules" < <(kernel_rules | xargs -P "$(nproc)" -I {} bash -c 'rule {} kmod')
 else
-	ok "coccinelle: the kernel's rules # SKIP no linux-source-6.1; $hint"
+	skip "coccinelle: the kernel's rules" "no linux-source-6.1; $hint"
 fi
