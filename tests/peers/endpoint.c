@@ -80,6 +80,20 @@ static void print_peer(FILE *out)
 	fprintf(out, "\"levels\": [%d, %d]}", (int)c.level[0], (int)c.level[1]);
 }
 
+/* Names are as the test gave them: without anything that JSON would have to quote. */
+static void print_programs(FILE *out)
+{
+	struct channel_programs programs;
+
+	if (!channel_peer_programs(channel, &programs))
+		return;
+	fputs(", \"programs\": [", out);
+	for (unsigned int i = 0; i < programs.n; i++)
+		fprintf(out, "%s[\"%s\", %u, %u]", i ? ", " : "", programs.list[i].name,
+			programs.list[i].seconds[0], programs.list[i].seconds[1]);
+	fputc(']', out);
+}
+
 static void print_state(const char *result)
 {
 	char *text = NULL, sas[CHANNEL_SAS_LEN];
@@ -110,6 +124,7 @@ static void print_state(const char *result)
 		if (show_keys)
 			print_keys(out);
 		print_peer(out);
+		print_programs(out);
 	}
 	fputc('}', out);
 	if (fclose(out) != 0)
@@ -156,6 +171,21 @@ static void pass(uint64_t ms)
 		channel_tick(channel, now);
 }
 
+#define PROGRAM_LEN (8 + CHANNEL_PROGRAM_NAME)
+
+static int tell(const uint8_t *p, size_t len)
+{
+	struct channel_programs programs = { .n = (unsigned int)(len / PROGRAM_LEN) };
+
+	for (unsigned int i = 0; i < programs.n && i < CHANNEL_PROGRAMS_MAX;
+	     i++, p += PROGRAM_LEN) {
+		programs.list[i].seconds[0] = get_be32(p);
+		programs.list[i].seconds[1] = get_be32(p + 4);
+		memcpy(programs.list[i].name, p + 8, CHANNEL_PROGRAM_NAME);
+	}
+	return channel_tell_programs(channel, &programs, now);
+}
+
 static const char *command(char letter, const uint8_t *p, size_t len)
 {
 	uint16_t accepted[2];
@@ -177,6 +207,8 @@ static const char *command(char letter, const uint8_t *p, size_t len)
 		r = channel_set_local(channel, get_be16(p), get_be16(p + 2), p[4], p[5], now);
 	} else if (letter == 'C' && len == 1) {
 		channel_close(channel, p[0], now);
+	} else if (letter == 'P' && len % PROGRAM_LEN == 0) {
+		r = tell(p, len);
 	} else if (letter == 'K' && len == 0) {
 		show_keys = true;
 	} else if (letter != 'Q') {

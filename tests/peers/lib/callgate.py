@@ -22,7 +22,7 @@ from dissononce.processing.impl.handshakestate import HandshakeState
 from dissononce.processing.impl.symmetricstate import SymmetricState
 
 INIT, RESP, FIN, DATA = 1, 2, 3, 4
-READY, HEARTBEAT, CLOSE = 1, 2, 3
+READY, HEARTBEAT, CLOSE, PROGRAMS = 1, 2, 3, 4
 DIFFERS = 2
 WINDOW = 1024
 REMEMBERED = 64
@@ -66,7 +66,8 @@ def media_key(prk, direction, kind):
 
 
 class Peer:
-    """One end. `wrong` names what it gets wrong on purpose: commitment, zeros (for one), number, echo, level, interval."""
+    """One end. `wrong` names what it gets wrong on purpose: commitment, zeros (for one), number, echo, level, interval; or that it
+    is of the version that knows lists of programs: programs."""
 
     def __init__(self, role, now, wrong=(), dice=None):
         dh = X25519DH()
@@ -92,9 +93,11 @@ class Peer:
         self.beat_at = NEVER
         self.beats_heard = 0
         self.accepted, self.interval = (0, 0), 0
+        self.bit = 0x8000 if "programs" in wrong else 0
+        self.tells, self.round, self.at, self.pieces, self.programs = None, 0, 0, {}, None
         if self.initiator:
             self.sid = os.urandom(16)
-            self.offer = b"\x01\x01" + struct.pack(">HH", 3, 3)
+            self.offer = b"\x01\x01" + struct.pack(">HH", 3 | self.bit, 3 | self.bit)
             self.begin()
             committed = os.urandom(32) if "commitment" in wrong else self.nonce
             sent = bytes(32) if "zeros" in wrong else commitment(self.sid, self.s.public.data, committed)
@@ -150,6 +153,8 @@ class Peer:
     def accept(self, i2r=3, r2i=3, interval=2000):
         self.accepted, self.interval = (i2r, r2i), interval
         said = 999 if "interval" in self.wrong else interval
+        offered = struct.unpack(">HH", self.offer[-4:])
+        i2r, r2i = i2r | offered[0] & self.bit, r2i | offered[1] & self.bit
         self.send(RESP, self.write(self.nonce + struct.pack(">BHHH25x", 1, i2r, r2i, said)))
 
     def take_init(self, blob):
@@ -166,9 +171,9 @@ class Peer:
         payload = self.read(blob[18:])
         self.peer_nonce = payload[:32]
         version, i2r, r2i, self.interval = struct.unpack(">BHHH", payload[32:39])
-        if version != 1 or (i2r | r2i) & ~3 or not 1000 <= self.interval <= 15000 or any(payload[39:]):
+        if version != 1 or (i2r | r2i) & ~(3 | self.bit) or not 1000 <= self.interval <= 15000 or any(payload[39:]):
             raise Broken(6)
-        self.accepted = (i2r, r2i)
+        self.accepted = (i2r & 3, r2i & 3)
         self.send(FIN, self.write(self.nonce + self.m))
         self.fin_at = self.now
         self.derive()
@@ -214,8 +219,28 @@ class Peer:
         return head + self.tx.encrypt_with_ad(head, plain)
 
     def beat(self):
-        self.out.append(self.make(HEARTBEAT))
+        self.out.append(self.make(HEARTBEAT) if self.tells is None else self.make(PROGRAMS, self.piece()))
         self.beat_at = self.now + self.interval * self.dice.uniform(0.8, 1.2)
+
+    def piece(self):
+        """The next program of (name, microphone, camera), round after round."""
+        if self.at >= len(self.tells):
+            self.at = 0
+        self.round = (self.round + (self.at == 0)) % 256
+        name, mic, cam = self.tells[self.at] if self.tells else ("", 0, 0)
+        self.at += 1
+        return struct.pack(">BBBII24s", self.round, max(self.at - 1, 0) if self.tells else 0, len(self.tells), mic, cam, name.encode())
+
+    def take_programs(self, tail):
+        number, index, total, mic, cam, name = struct.unpack(">BBBII24s", tail)
+        name = name.rstrip(b"\0").decode()
+        assert total <= 8 and (index < total and name and 0 < mic + cam <= 86400 if total else not any(tail[1:]))
+        if (number, total) != self.pieces.get("of"):
+            self.pieces = {"of": (number, total)}
+        if total:
+            self.pieces[index] = [name, mic, cam]
+        if len(self.pieces) == total + 1:
+            self.programs = [self.pieces[i] for i in range(total)]
 
     def take_data(self, blob):
         if len(blob) != 110:
@@ -231,14 +256,14 @@ class Peer:
         plain = self.rx.decrypt_with_ad(blob[:30], blob[30:])
         self.marked.add(seq)
         kind, again, echo_epoch, echo, captured, granted, mic, cam, sas, gate = struct.unpack(">BQIQHHBBBB", plain[:29])
-        tail, used = plain[29:], {READY: 32, HEARTBEAT: 0, CLOSE: 9}.get(kind)
+        tail, used = plain[29:], {READY: 32, HEARTBEAT: 0, CLOSE: 9, **({PROGRAMS: 35} if self.bit else {})}.get(kind)
         if used is None or any(tail[used:]) or again != seq or sas > 2 or gate > 1:
             raise Broken(6)
         if kind == READY and (not self.initiator or self.confirmed or seq != 1):
             raise Broken(6)
-        if kind == HEARTBEAT and self.initiator and not self.confirmed:
+        if kind in (HEARTBEAT, PROGRAMS) and self.initiator and not self.confirmed:
             raise Broken(6)
-        if echo_epoch or echo > self.seq or (echo == 0 and kind == HEARTBEAT):
+        if echo_epoch or echo > self.seq or (echo == 0 and kind in (HEARTBEAT, PROGRAMS)):
             raise Broken(8)
         if (captured | granted) & ~self.accepted[1 if self.initiator else 0]:
             raise Broken(7)
@@ -252,11 +277,13 @@ class Peer:
             raise Broken(2)
         if seq > self.seen:
             self.seen = seq
+            if kind == PROGRAMS:
+                self.take_programs(tail)
             self.peer = {"captured": captured, "granted": granted, "sas": sas, "gate": gate, "levels": [mic, cam]}
         sent = self.fin_at if echo == 0 else self.sent_at.get(echo)
         if sent is not None:
             self.alive_until = max(self.alive_until, sent + 5 * self.interval)
-        self.beats_heard += kind == HEARTBEAT
+        self.beats_heard += kind in (HEARTBEAT, PROGRAMS)
         if not self.confirmed:
             self.confirmed = True
             if kind == READY:

@@ -125,6 +125,9 @@ class Endpoint(Pipes):
     def set_local(self, granted, captured, sas=0, gate=1):
         return self.command(b"S", struct.pack(">HHBB", granted, captured, sas, gate))
 
+    def tell(self, programs):
+        return self.command(b"P", b"".join(struct.pack(">II24s", mic, cam, name.encode()) for name, mic, cam in programs))
+
     def close(self, reason=HANGUP):
         return self.command(b"C", bytes([reason]))
 
