@@ -252,15 +252,20 @@ void usage_list(const struct usage *usage, uint64_t now, struct channel_programs
 	}
 }
 
-/* "; ffmpeg: camera 3 s, microphone 3 s". Return: the new end of the text */
-static size_t add_program(char *text, size_t size, size_t at, const char *name,
-			  const uint32_t seconds[2])
+/*
+ * "; "ffmpeg": camera 3 s, microphone 3 s". In quotes, of which a name has none, so that it cannot go on with the sentence. Return:
+ * the new end of the text
+ */
+static size_t add_program(char *text, size_t size, size_t at, char *name, const uint32_t seconds[2])
 {
 	static const char *const kinds[2] = { "microphone", "camera" };
 	const char *between = ": ";
 	int n;
 
-	n = snprintf(text + at, size - at, "%s%s", at ? "; " : "", name);
+	for (char *p = name; *p; p++)
+		if (*p == '"')
+			*p = '\'';
+	n = snprintf(text + at, size - at, "%s\"%s\"", at ? "; " : "", name);
 	for (int kind = 1; kind >= 0 && n > 0 && (size_t)n < size - at; kind--) {
 		if (!seconds[kind])
 			continue;
@@ -290,9 +295,12 @@ void usage_text(const struct usage *usage, uint64_t now, const char *contact,
 		at = add_program(own, sizeof(own), at, name, seconds);
 	}
 	at = 0;
-	for (unsigned int i = 0; peer != NULL && i < peer->n; i++)
-		at = add_program(other, sizeof(other), at, peer->list[i].name,
-				 peer->list[i].seconds);
+	for (unsigned int i = 0; peer != NULL && i < peer->n; i++) {
+		char name[CHANNEL_PROGRAM_NAME + 1];
+
+		memcpy(name, peer->list[i].name, sizeof(name));
+		at = add_program(other, sizeof(other), at, name, peer->list[i].seconds);
+	}
 	n = snprintf(
 		ret_text, size,
 		*own ? "During the call with %s these programs of yours had camera or microphone: %s."

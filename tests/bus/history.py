@@ -157,11 +157,11 @@ SLEEP = os.path.realpath("/usr/bin/sleep")
 (own, sentence), (theirs, their_sentence) = telling(True, False)
 ok(own and len(own[0]) == 1 and own[0][0][0] == SLEEP and own[0][0][1] > 0 and own[0][0][2] > 0 and not own[1],
    "at the end the owner is told which programs had them, and for how many seconds", own)
-ok(sentence and SLEEP + ": camera" in sentence and "machine says" not in sentence, "and so is the user, in words", sentence)
+ok(sentence and f'"{SLEEP}": camera' in sentence and "machine says" not in sentence, "and so is the user, in words", sentence)
 ok(theirs and theirs[0] == [] and theirs[1] and len(theirs[2]) == 1 and theirs[2][0][0] == "sleep" and
    theirs[2][0][1] > 0 and theirs[2][0][2] > 0, "and the other side, which was told: the names, and no path", theirs)
 ok(their_sentence and "no program of yours had camera or microphone" in their_sentence and
-   "alice's machine says of itself: sleep: camera" in their_sentence and "only its word" in their_sentence,
+   'alice\'s machine says of itself: "sleep": camera' in their_sentence and "only its word" in their_sentence,
    "in words, and that it is only the other machine's", their_sentence)
 (own, sentence), (theirs, their_sentence) = telling(False, True)
 ok(theirs and not theirs[1] and "says of itself" not in their_sentence, "who did not ask for it does not tell", (theirs, their_sentence))

@@ -235,7 +235,8 @@ static void lost_streams_end(void **state)
 static void sentences_say_it_and_whose_word_it_is(void **state)
 {
 	const struct channel_programs none = { .n = 0 };
-	const struct channel_programs two = { 2, { { { 3, 4 }, "a" }, { { 0, 5 }, "b" } } };
+	const struct channel_programs two = { 2,
+					      { { { 3, 4 }, "a" }, { { 0, 5 }, "b\": camera" } } };
 	struct capture one = stream_of(1, "/bin/a\n", 3, 7, BEGAN);
 	char text[4096], tiny[20];
 	struct rig t;
@@ -249,11 +250,12 @@ static void sentences_say_it_and_whose_word_it_is(void **state)
 	usage_text(t.usage, BEGAN + 2 * S, "bob", &none, text, sizeof(text));
 	assert_string_equal(
 		text,
-		"During the call with bob these programs of yours had camera or microphone: /bin/a?: camera 2 s, "
+		"During the call with bob these programs of yours had camera or microphone: \"/bin/a?\": camera 2 s, "
 		"microphone 2 s. bob's machine says of itself that no program had them; that is only its word.");
 	usage_text(t.usage, BEGAN + 2 * S, "bob", &two, text, sizeof(text));
-	assert_non_null(strstr(text, "bob's machine says of itself: a: camera 4 s, microphone 3 s; "
-				     "b: camera 5 s; that is only its word."));
+	assert_non_null(strstr(text,
+			       "bob's machine says of itself: \"a\": camera 4 s, microphone 3 s; "
+			       "\"b': camera\": camera 5 s; that is only its word."));
 	usage_text(t.usage, BEGAN + 2 * S, "bob", &two, tiny, sizeof(tiny));
 	assert_int_equal(strlen(tiny), sizeof(tiny) - 1);
 	rig_free(&t);
