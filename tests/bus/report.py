@@ -165,6 +165,8 @@ ok(out.startswith("24 calls") and "24" in words and page.tags["svg"] == 7,
    "all calls are counted, on a line for each day", out)
 ok("/usr/bin/callgatectl" in out and "█" in out and re.search(r"\d{4}-\d\d-\d\d  [·mcB]{48}", out) and
    "denied" in out, "the terminal's summary has apps, bars, days and denied attempts", out)
+header = ctl("history", "--csv")[1].split("\n")[0].split(",")
+ok(len(header) == 15 and all(name in page.shown for name in header), "and every field that a record has, by name", header)
 ok("destroyed on" in words and "Nothing was deleted so far" in words and "has no passphrase" in words,
    "the page says what is stored, until when, and how it is locked")
 
@@ -233,6 +235,8 @@ most = fill(1000000)
 status, out, err = ctl("report", f"{home}/most.html")
 ok(status == 0 and "857143 calls" in out and os.path.getsize(f"{home}/most.html") < 1 << 20, "a million records are reported, too",
    (status, out, err))
+with open(f"{home}/most.html", encoding="utf-8") as file:
+    ok(re.search(r"Last deleted on \d{4}-\d\d-\d\d: you forgot everything\.", file.read()), "what was deleted is on the page")
 ok(0 < Cost.memory < 2 * memory, f"in bounded memory: {Cost.memory} KiB, where a tenth of them took {memory}")
 ok(Cost.cpu < 25 * cpu, f"and time that grows as they do: {Cost.cpu:.1f} s for ten times as many")
 ok(most < 3 * append, f"the last is appended as fast as the first: {most * 1e6:.0f} us", (append, most))
