@@ -33,24 +33,24 @@ ENVIRONMENT = {"DBUS_SYSTEM_BUS_ADDRESS": bus.address, "DBUS_SESSION_BUS_ADDRESS
 
 
 class Keyring:
-    """Unlocked with the password of Alice's login, as a desktop does it."""
+    """Unlocked with the password of Alice's login, as a desktop does it, or left locked."""
 
-    def __init__(self, password):
-        self.process = subprocess.Popen([*AS_ALICE, "gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets"],
-                                        env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL, cwd=home)
-        self.process.stdin.write(password)
+    def __init__(self, password=None):
+        self.process = subprocess.Popen([*AS_ALICE, "gnome-keyring-daemon", "--foreground", "--components=secrets",
+                                         *(["--unlock"] if password else [])], env=ENVIRONMENT, stdin=subprocess.PIPE,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=home)
+        self.process.stdin.write(password or b"")
         self.process.stdin.close()
         things.append(self)
-        wait_for(self.is_open)
+        wait_for(lambda: self.locked() == (password is None))
 
-    def is_open(self):
-        """Its collection is there and not locked."""
+    def locked(self):
+        """Its collection's word; None while there is none."""
         done = subprocess.run([*AS_ALICE, "dbus-send", "--bus=" + session.address, "--print-reply",
                                "--dest=org.freedesktop.secrets", "/org/freedesktop/secrets/aliases/default",
                                "org.freedesktop.DBus.Properties.Get", "string:org.freedesktop.Secret.Collection",
                                "string:Locked"], capture_output=True, text=True, check=False)
-        return "boolean false" in done.stdout
+        return {"boolean true": True, "boolean false": False}.get(done.stdout.strip().rsplit("   ", 1)[-1])
 
     def stop(self):
         if self.process.poll() is None:
@@ -81,7 +81,7 @@ ok(status == 0, "as this does", (status, err))
 
 # ---- it keeps the passphrase
 keyring = Keyring(b"login")
-ok(keyring.is_open(), "GNOME Keyring runs and is open")
+ok(keyring.locked() is False, "GNOME Keyring runs and is open")
 status, out, err = history("passphrase", "--secret-service")
 ok(status == 0 and "Secret Service keeps" in out, "a passphrase is made and given to it", (status, out, err))
 with open(KEY, "rb") as file:
@@ -96,6 +96,10 @@ status, out, err = history()
 ok(status == 4 and "did not give the passphrase" in err and not out, "with the keyring gone it does not open, and says why", (status, err))
 keyring = Keyring(b"login")
 ok(history()[0] == 0, "and opens again when it is back")
+keyring.stop()
+keyring = Keyring()
+status, out, err = history()
+ok(keyring.locked() and status == 4 and not out, "a keyring that is locked, with nobody there to ask, gives nothing", (status, err))
 keyring.stop()
 os.rename(f"{home}/.local/share/keyrings", f"{home}/.local/share/keyrings.away")
 keyring = Keyring(b"login")
