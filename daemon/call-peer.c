@@ -269,7 +269,8 @@ void call_peer_tell(struct call *call, uint64_t now)
 {
 	struct channel_programs programs;
 
-	if (!call->tells || call->usage == NULL)
+	/* Without a gate nothing is known, which is not the same as that there was nothing. */
+	if (!call->tells || call->usage == NULL || call->usage->blind)
 		return;
 	usage_list(call->usage, now, &programs);
 	/* An end of an older version does not take it, and then nothing is told. */

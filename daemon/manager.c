@@ -48,7 +48,8 @@ static void on_added(void *userdata, struct call *call)
 {
 	struct service *service = userdata;
 
-	call->usage = usage_new(&service->usages, call->id, call->uid, call_clock());
+	call->usage = usage_new(&service->usages, call->id, call->uid,
+				gate_mode(service->gate) != GATE_ABSENT, call_clock());
 	watchdog_hold(&service->watchdog);
 	bus_send_session_added(service, call);
 }
@@ -221,7 +222,7 @@ static void on_gate_changed(void *userdata)
 	keep_gate(manager);
 
 	if (gate_mode(service->gate) == GATE_ABSENT) {
-		usages_lost(&service->usages, call_clock());
+		usages_lost(&service->usages, false, call_clock());
 		captures_clear(&service->captures);
 	}
 	if (!manager->started)
@@ -235,7 +236,7 @@ static void on_forget(void *userdata)
 {
 	struct manager *manager = userdata;
 
-	usages_lost(&manager->service.usages, call_clock());
+	usages_lost(&manager->service.usages, true, call_clock());
 	captures_clear(&manager->service.captures);
 }
 

@@ -23,6 +23,7 @@ void usage_pack(const struct usage *usage, uint64_t now, struct writer *w)
 		return;
 	writer_be64(w, now);
 	writer_u8(w, (uint8_t)usage->level);
+	writer_u8(w, usage->blind);
 	for (unsigned int kind = 0; kind < 2; kind++)
 		writer_be64(w, counted(&usage->own[kind], now));
 	writer_u8(w, (uint8_t)usage->n);
@@ -64,6 +65,7 @@ bool usage_unpack(struct usage *usage, uint64_t now, struct reader *r)
 		return has == 0 && !r->bad;
 	taken.began = reader_be64(r);
 	taken.level = reader_u8(r);
+	taken.blind = reader_u8(r) != 0;
 	for (unsigned int kind = 0; kind < 2; kind++)
 		taken.own[kind].ns = reader_be64(r);
 	take_programs(r, &taken);
@@ -78,6 +80,7 @@ bool usage_unpack(struct usage *usage, uint64_t now, struct reader *r)
 	free(usage->programs);
 	usage->began = taken.began;
 	usage->level = taken.level;
+	usage->blind |= taken.blind;
 	memcpy(usage->own, taken.own, sizeof(usage->own));
 	usage->programs = taken.programs;
 	usage->n = taken.n;

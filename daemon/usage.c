@@ -124,7 +124,7 @@ void usage_watch(struct usage *usage)
 	started(usage, stream);
 }
 
-struct usage *usage_new(struct usages *usages, uint64_t session, uid_t uid, uint64_t now)
+struct usage *usage_new(struct usages *usages, uint64_t session, uid_t uid, bool gate, uint64_t now)
 {
 	struct usage *usage = calloc(1, sizeof(*usage));
 
@@ -134,6 +134,7 @@ struct usage *usage_new(struct usages *usages, uint64_t session, uid_t uid, uint
 	usage->id = session;
 	usage->uid = uid;
 	usage->began = now;
+	usage->blind = !gate;
 	LIST_INSERT_HEAD(&usages->all, usage, all);
 	usage_watch(usage);
 	return usage;
@@ -178,15 +179,18 @@ void usages_stopped(struct usages *usages, const struct capture *stream, uint64_
 	}
 }
 
-void usages_lost(struct usages *usages, uint64_t now)
+void usages_lost(struct usages *usages, bool gate, uint64_t now)
 {
 	const struct capture *stream;
+	struct usage *usage;
 
 	/* The gate speaks before the state is there. */
 	if (usages->captures == NULL)
 		return;
 	LIST_FOREACH(stream, &usages->captures->streams, all)
 	usages_stopped(usages, stream, now);
+	LIST_FOREACH(usage, &usages->all, all)
+	usage->blind |= !gate;
 }
 
 /* ---- what leaves --------------------------------------------------------------------------------- */
@@ -301,11 +305,19 @@ void usage_text(const struct usage *usage, uint64_t now, const char *contact,
 		memcpy(name, peer->list[i].name, sizeof(name));
 		at = add_program(other, sizeof(other), at, name, peer->list[i].seconds);
 	}
-	n = snprintf(
-		ret_text, size,
-		*own ? "During the call with %s these programs of yours had camera or microphone: %s."
-		     : "During the call with %s no program of yours had camera or microphone.%s",
-		contact, own);
+	if (*own)
+		n = snprintf(
+			ret_text, size,
+			"During the call with %s these programs of yours had camera or microphone: %s.%s",
+			contact, own,
+			usage->blind ? " For a while there was no gate, and others were not seen."
+				     : "");
+	else
+		n = snprintf(
+			ret_text, size, "During the call with %s %s.", contact,
+			usage->blind
+				? "there was no gate, which alone sees which programs have camera or microphone"
+				: "no program of yours had camera or microphone");
 	if (peer == NULL || n < 0 || (size_t)n >= size)
 		return;
 	snprintf(ret_text + n, size - (size_t)n,

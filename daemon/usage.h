@@ -3,6 +3,7 @@
 #ifndef CALLGATE_USAGE_H
 #define CALLGATE_USAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 #include <sys/types.h>
@@ -39,6 +40,7 @@ struct usage_program {
  * struct usage - of one session that has not ended
  * @began: nothing before it is counted any more
  * @level: the last one while it was live; history.c's
+ * @blind: there was no gate, at least for a while: what captured then was not seen
  * @own: what the session itself captured
  * @programs: all of its user's that captured meanwhile, in it or not; NULL while none has, which is most of the time
  */
@@ -48,6 +50,7 @@ struct usage {
 	uint64_t id;
 	uid_t uid;
 	uint64_t began;
+	bool blind;
 	enum channel_level level;
 	struct usage_span own[2];
 	struct usage_program *programs;
@@ -62,8 +65,9 @@ struct usages {
 void usages_init(struct usages *usages, const struct captures *captures);
 void usages_deinit(struct usages *usages);
 
-/* Begins to watch, with what captures already. NULL: no memory. */
-struct usage *usage_new(struct usages *usages, uint64_t session, uid_t uid, uint64_t now);
+/* Begins to watch, with what captures already; without a gate nothing is seen. NULL: no memory. */
+struct usage *usage_new(struct usages *usages, uint64_t session, uid_t uid, bool gate,
+			uint64_t now);
 struct usage *usage_free(struct usage *usage);
 /* Counts what captures already; once, before any news. */
 void usage_watch(struct usage *usage);
@@ -75,8 +79,8 @@ bool usage_unpack(struct usage *usage, uint64_t now, struct reader *r);
 
 void usages_started(struct usages *usages, const struct capture *stream);
 void usages_stopped(struct usages *usages, const struct capture *stream, uint64_t now);
-/* No stream is known any more. */
-void usages_lost(struct usages *usages, uint64_t now);
+/* No stream is known any more; gate: but those that run are told again. */
+void usages_lost(struct usages *usages, bool gate, uint64_t now);
 
 /* Whole seconds, rounded up: what ran at all is not nothing. */
 uint32_t usage_seconds(const struct usage_span *span, uint64_t now);

@@ -49,7 +49,10 @@ void call_say_programs(struct call *call, sd_bus_message *m)
 
 	r = say_all(call, m, "");
 	if (r == 0)
-		call_say(call, "programs", "no program of yours had camera or microphone");
+		call_say(call, "programs", "%s",
+			 call->enforced ? "no program of yours had camera or microphone"
+					: "without the gate it is not seen which programs have "
+					  "camera or microphone");
 	if (r < 0 || sd_bus_message_read(m, "b", &told) < 0 || !told)
 		return;
 	if (say_all(call, m, "the other side says that there ") == 0)

@@ -54,7 +54,7 @@ static void begin(struct calls *calls)
 
 static void count(struct call *call, uint64_t id, uint64_t now)
 {
-	struct usage *usage = usage_new(&usages, id, UID, now);
+	struct usage *usage = usage_new(&usages, id, UID, true, now);
 
 	for (unsigned int i = 0; i < USAGE_PROGRAMS; i++) {
 		struct capture stream = { .kinds = RECORD_CAMERA, .since = now, .session = id };

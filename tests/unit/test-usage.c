@@ -31,7 +31,7 @@ static struct capture stream_of(uint64_t id, const char *exe, uint32_t kinds, ui
 
 static void begin(struct rig *t)
 {
-	t->usage = usage_new(&t->usages, 7, 1000, BEGAN);
+	t->usage = usage_new(&t->usages, 7, 1000, true, BEGAN);
 	assert_non_null(t->usage);
 }
 
@@ -222,11 +222,14 @@ static void lost_streams_end(void **state)
 	struct usages nothing = { 0 };
 	struct rig t;
 
-	usages_lost(&nothing, BEGAN);
+	usages_lost(&nothing, false, BEGAN);
 	rig_init(&t);
 	begin(&t);
 	start(&t, &one);
-	usages_lost(&t.usages, BEGAN + 4 * S);
+	usages_lost(&t.usages, true, BEGAN + 4 * S);
+	assert_false(t.usage->blind);
+	usages_lost(&t.usages, false, BEGAN + 4 * S);
+	assert_true(t.usage->blind);
 	assert_int_equal(seconds(&t, "/bin/a", 1, BEGAN + 9 * S), 4);
 	assert_int_equal(usage_seconds(&t.usage->own[1], BEGAN + 9 * S), 4);
 	rig_free(&t);
@@ -258,6 +261,16 @@ static void sentences_say_it_and_whose_word_it_is(void **state)
 			       "\"b': camera\": camera 5 s; that is only its word."));
 	usage_text(t.usage, BEGAN + 2 * S, "bob", &two, tiny, sizeof(tiny));
 	assert_int_equal(strlen(tiny), sizeof(tiny) - 1);
+	usages_lost(&t.usages, false, BEGAN + 2 * S);
+	usage_text(t.usage, BEGAN + 2 * S, "bob", NULL, text, sizeof(text));
+	assert_non_null(
+		strstr(text, "2 s. For a while there was no gate, and others were not seen."));
+	t.usage->n = 0;
+	usage_text(t.usage, BEGAN + 2 * S, "bob", NULL, text, sizeof(text));
+	assert_string_equal(
+		text,
+		"During the call with bob there was no gate, which alone sees which programs have "
+		"camera or microphone.");
 	rig_free(&t);
 }
 
@@ -278,6 +291,7 @@ static void go_on_in_the_next_process(void **state)
 	start(&t, &on);
 	start(&t, &over);
 	stop(&t, 2, BEGAN + 5 * S);
+	t.usage->blind = true;
 	usage_pack(t.usage, BEGAN + 20 * S, &w);
 	assert_false(w.bad);
 	len = (size_t)(w.p - bytes);
@@ -285,7 +299,7 @@ static void go_on_in_the_next_process(void **state)
 
 	rig_init(&u);
 	assert_int_equal(captures_add_stream(&u.captures, &on), 0);
-	u.usage = usage_new(&u.usages, 7, 1000, BEGAN + 30 * S);
+	u.usage = usage_new(&u.usages, 7, 1000, true, BEGAN + 30 * S);
 	for (size_t cut = 0; cut < len; cut++) {
 		r = (struct reader){ .p = bytes, .left = cut };
 		assert_false(usage_unpack(u.usage, BEGAN + 30 * S, &r));
@@ -295,6 +309,7 @@ static void go_on_in_the_next_process(void **state)
 	r = (struct reader){ .p = bytes, .left = len };
 	assert_true(usage_unpack(u.usage, BEGAN + 30 * S, &r));
 	assert_true(reader_done(&r));
+	assert_true(u.usage->blind);
 	start(&u, &later);
 	assert_int_equal(seconds(&u, "/bin/on", 0, BEGAN + 40 * S), 30);
 	assert_int_equal(usage_seconds(&u.usage->own[0], BEGAN + 40 * S), 30);
