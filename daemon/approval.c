@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "bounds.h"
 #include "util/macro.h"
@@ -25,6 +26,7 @@ struct question {
 	enum question_type type;
 	uid_t uid;
 	uint32_t asked_on;
+	uint64_t asked_at; /* ns on CLOCK_BOOTTIME */
 	char *agent_name;
 	char *agent_path;
 	char *session;
@@ -37,8 +39,17 @@ void approvals_init(struct approvals *approvals, sd_bus *bus, struct watches *wa
 {
 	approvals->bus = bus;
 	approvals->watches = watches;
+	approvals->settled = NULL;
 	TAILQ_INIT(&approvals->agents);
 	TAILQ_INIT(&approvals->questions);
+}
+
+static uint64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static void question_drop(struct question *question)
@@ -55,8 +66,12 @@ static void question_settle(struct question *question, const struct question_ans
 {
 	question_answered answered = question->answered;
 	void *userdata = question->userdata;
+	struct approvals *approvals = question->approvals;
+	uint64_t asked_at = question->asked_at;
 
 	question_drop(question);
+	if (approvals->settled != NULL)
+		approvals->settled(approvals->userdata, answer->result, clock_ns() - asked_at);
 	answered(userdata, answer);
 }
 
@@ -283,6 +298,7 @@ int question_ask(struct approvals *approvals, uid_t uid, const struct question_t
 	question->type = text->type;
 	question->uid = uid;
 	question->asked_on = agent->asks;
+	question->asked_at = clock_ns();
 	question->answered = answered;
 	question->userdata = userdata;
 	question->agent_name = strdup(agent->name);

@@ -29,13 +29,24 @@ struct agent {
 	struct watch watch;
 };
 
+enum question_result {
+	QUESTION_ANSWERED,
+	QUESTION_TIMEOUT,
+	QUESTION_AGENT_GONE,
+	QUESTION_REFUSED, /* an error, or an answer that is none */
+	_QUESTION_RESULT_MAX
+};
+
 /**
  * struct approvals
+ * @settled: called for each question that ended by itself, with how long it was open; may be NULL
  * @agents: oldest first; the newest of a user is asked
  */
 struct approvals {
 	sd_bus *bus;
 	struct watches *watches;
+	void (*settled)(void *userdata, enum question_result result, uint64_t ns);
+	void *userdata;
 	TAILQ_HEAD(agent_list, agent) agents;
 	TAILQ_HEAD(, question) questions;
 };
@@ -51,13 +62,6 @@ int agent_add(struct approvals *approvals, uid_t uid, uint32_t asks, const char 
 bool agent_remove(struct approvals *approvals, const char *name, const char *path);
 /* The one that would be asked, or NULL. @asks: POLICY_ASK_*: any of these. */
 const struct agent *agent_of(const struct approvals *approvals, uid_t uid, uint32_t asks);
-
-enum question_result {
-	QUESTION_ANSWERED,
-	QUESTION_TIMEOUT,
-	QUESTION_AGENT_GONE,
-	QUESTION_REFUSED, /* an error, or an answer that is none */
-};
 
 /**
  * struct question_answer

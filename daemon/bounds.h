@@ -20,6 +20,7 @@
 #define BOUND_DENIALS		64  /* programs that tried to capture outside a call */
 #define BOUND_SOUND_CLIENTS	256 /* of one sound server */
 #define BOUND_ADMINS		4   /* changes that wait for an authorisation, of all users */
+#define BOUND_METRIC_APPS	64  /* programs that are counted apart */
 #define BOUND_TOLD		64  /* programs whose denial was told lately */
 
 #define BOUND_PENDING_UID 32	/* records that wait until they can be written */

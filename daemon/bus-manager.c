@@ -84,6 +84,8 @@ static int add_session(struct service *service, sd_bus_message *m, struct call_r
 	r = history_check(&service->history, caller.uid, &refusal);
 	if (r == 0)
 		r = calls_add(&service->calls, request, &call, &refusal);
+	if (r != 0)
+		service->metrics.refused++;
 	if (r > 0)
 		return bus_refused(error, &refusal);
 	return r < 0 ? bus_failed(error, r) : sd_bus_reply_method_return(m, "o", call->path);
@@ -418,7 +420,7 @@ static int method_unsubscribe(sd_bus_message *m, void *userdata, sd_bus_error *e
 
 /* ---- properties -------------------------------------------------------------------------------- */
 
-static const char *gate_name(enum gate_mode mode)
+const char *bus_gate_name(enum gate_mode mode)
 {
 	switch (mode) {
 	case GATE_PRESENT:
@@ -446,7 +448,7 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
 		return bus_failed(error, r);
 	const struct dict_entry entries[] = {
 		DICT_TEXT("Version", CALLGATE_VERSION),
-		DICT_TEXT("Gate", gate_name(gate_mode(service->gate))),
+		DICT_TEXT("Gate", bus_gate_name(gate_mode(service->gate))),
 		DICT_U32("Blocked", user->blocked),
 		DICT_TEXT("SealedBy", vault_name(service->users.vault)),
 		DICT_TEXT("Policy", bus_policy_state_name(service->policy_state)),
@@ -480,6 +482,7 @@ static const sd_bus_vtable manager_vtable[] = {
 	NO_ARGS("ListDenials", ("aa{sv}", denials), method_list_denials),
 	NO_RESULT("SetMode", ("s", mode), bus_mode_set),
 	NOTHING("ReloadPolicy", bus_policy_method_reload),
+	METHOD("GetMetrics", ("a{sv}", options), ("a(ssssa(sa{ss}d))", families), bus_metrics_get),
 	METHOD("EndSessionsOf", ("u", uid), ("u", count), bus_policy_method_end),
 	METHOD("ExportIdentity", ("a{sv}", options), ("ay", file), bus_identity_export),
 	METHOD("ImportIdentity", ("ay", file, "a{sv}", options), ("u", contacts),

@@ -88,6 +88,7 @@ int bus_policy_reload(struct service *service, struct config_error *ret_error)
 								: "Still no call is allowed.");
 	}
 	sd_notify(0, "READY=1");
+	service->metrics.reloads[r < 0]++;
 	return r;
 }
 

@@ -15,6 +15,7 @@
 #include "gate.h"
 #include "history.h"
 #include "listener.h"
+#include "metrics.h"
 #include "policy.h"
 #include "refusal.h"
 #include "user.h"
@@ -100,6 +101,7 @@ struct service {
 	LIST_HEAD(, confirm) confirms;
 	struct watchdog watchdog;
 	struct denials denials;
+	struct metrics metrics;
 	bool permissive;
 	LIST_HEAD(, admin) admins;
 	unsigned int n_admins;
@@ -153,6 +155,10 @@ int bus_policy_reload(struct service *service, struct config_error *ret_error);
 const char *bus_policy_state_name(enum bus_policy_state state);
 int bus_policy_method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_policy_method_end(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+/* ---- bus-metrics.c */
+
+int bus_metrics_get(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 /* ---- bus-mode.c */
 
@@ -249,6 +255,7 @@ int bus_peer_register(struct service *service);
 
 int bus_history_register(struct service *service);
 
+const char *bus_gate_name(enum gate_mode mode);
 int bus_manager_register(struct service *service);
 /* The program behind a caller's connection. -ESRCH, -EPERM: it cannot be seen. */
 int bus_caller_facts(struct service *service, const struct bus_caller *caller,

@@ -67,6 +67,7 @@ static bool pack(struct call *call, struct writer *w)
 	writer_u8(&mine, call->claimed);
 	writer_u8(&mine, (uint8_t)call->auth);
 	writer_be64(&mine, call->opened);
+	writer_be64(&mine, call->began);
 	writer_u8(&mine, call->tells);
 	put_groups(&mine, call);
 	put_subject(&mine, call);
@@ -169,13 +170,14 @@ static int take(struct call *call, struct reader *r, uint64_t now, uint64_t *ret
 	call->claimed = take_flag(r);
 	call->auth = reader_u8(r);
 	call->opened = reader_be64(r);
+	call->began = reader_be64(r);
 	call->tells = take_flag(r);
 	err = take_groups(r, call);
 	if (err < 0)
 		return err;
 	take_subject(r, call, ret_scope);
 	take_facts(r, &call->facts, now);
-	if (r->bad || call->id == 0 || call->auth >= IDENTITY_AUTH_COUNT ||
+	if (r->bad || call->id == 0 || call->began > now || call->auth >= IDENTITY_AUTH_COUNT ||
 	    calls_by_id(call->calls, call->id) != NULL)
 		return -EBADMSG;
 	call->owner = strdup(owner);

@@ -75,6 +75,7 @@ static void on_approval(void *userdata, const struct question_answer *answer)
 		call_end(call, SESSION_END_AGENT_GONE);
 		return;
 	case QUESTION_REFUSED:
+	case _QUESTION_RESULT_MAX:
 		call_end(call, SESSION_END_DENIED);
 		return;
 	case QUESTION_ANSWERED:
@@ -321,6 +322,7 @@ int calls_add(struct calls *calls, const struct call_request *request, struct ca
 	call->facts.asked = request->kinds;
 	call->tells = request->tells;
 	call->opened = (uint64_t)time(NULL);
+	call->began = call_clock();
 	call_enter(call);
 	r = fill(call, request, ret_refusal);
 	if (r != 0) {

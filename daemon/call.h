@@ -94,6 +94,7 @@ struct call {
 	bool unasked;
 	bool busy;
 	uint64_t opened;
+	uint64_t began; /* ns on CLOCK_BOOTTIME */
 	enum session_state shown_state;
 	uint32_t shown_granted, shown_captured;
 	enum channel_level shown_level;

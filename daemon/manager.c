@@ -48,6 +48,7 @@ static void on_added(void *userdata, struct call *call)
 {
 	struct service *service = userdata;
 
+	metrics_session_began(&service->metrics, call->app, call->incoming);
 	call->usage = usage_new(&service->usages, call->id, call->uid,
 				gate_mode(service->gate) != GATE_ABSENT, call_clock());
 	watchdog_hold(&service->watchdog);
@@ -78,6 +79,7 @@ static void on_removed(void *userdata, struct call *call)
 {
 	struct service *service = userdata;
 
+	metrics_session_ended(&service->metrics, call->facts.end, call_clock() - call->began);
 	tell_programs(service, call);
 	history_session_removed(&service->history, call);
 	call->usage = usage_free(call->usage);
@@ -136,6 +138,7 @@ static int on_grant(void *userdata, struct call *call, uint32_t kinds, uint64_t 
 	};
 	int r = gate_grant(service->gate, &grant, NULL);
 
+	service->metrics.grants[r < 0]++;
 	if (r == 0)
 		bus_sound_granted(service, call, kinds, deadline);
 	return r;
@@ -214,6 +217,15 @@ static void keep_gate(struct manager *manager)
 	manager->kept_fd = fd;
 }
 
+/* Their ends were not seen. */
+static void count_lost(struct service *service)
+{
+	const struct capture *stream;
+
+	LIST_FOREACH(stream, &service->captures.streams, all)
+	metrics_stream_stopped(&service->metrics, stream, call_clock());
+}
+
 static void on_gate_changed(void *userdata)
 {
 	struct manager *manager = userdata;
@@ -222,6 +234,7 @@ static void on_gate_changed(void *userdata)
 	keep_gate(manager);
 
 	if (gate_mode(service->gate) == GATE_ABSENT) {
+		count_lost(service);
 		usages_lost(&service->usages, false, call_clock());
 		captures_clear(&service->captures);
 	}
@@ -236,6 +249,7 @@ static void on_forget(void *userdata)
 {
 	struct manager *manager = userdata;
 
+	count_lost(&manager->service);
 	usages_lost(&manager->service.usages, true, call_clock());
 	captures_clear(&manager->service.captures);
 }
@@ -277,6 +291,7 @@ static void on_denied(void *userdata, const struct capture *attempt)
 		history_denied(&service->history, attempt);
 	bus_send_denied(service, attempt, in_call);
 	denial_note(&service->denials, attempt, (uint64_t)time(NULL));
+	metrics_denied(&service->metrics, attempt);
 	if (in_call || agent_of(&service->approvals, attempt->who.uid, POLICY_ASK_ALL) == NULL)
 		return;
 	if (told_before(manager, attempt, attempt->since != 0 ? attempt->since : call_clock()))
@@ -327,6 +342,7 @@ static void on_stream_started(void *userdata, const struct capture *stream)
 	if (captures_add_stream(&service->captures, stream) < 0)
 		return;
 	usages_started(&service->usages, stream);
+	metrics_stream_started(&service->metrics, stream);
 	bus_send_stream_started(service, stream);
 	bus_sound_started(service, stream);
 	refresh_session_of(service, stream->session);
@@ -343,6 +359,7 @@ static void on_stream_stopped(void *userdata, uint64_t id)
 		return;
 	session = stream->session;
 	usages_stopped(&service->usages, stream, call_clock());
+	metrics_stream_stopped(&service->metrics, stream, call_clock());
 	bus_send_stream_stopped(service, stream);
 	captures_remove_stream(&service->captures, id);
 	refresh_session_of(service, session);
@@ -374,6 +391,15 @@ static const struct gate_hooks gate_hooks = {
 	.device_added = on_device_added,
 	.device_removed = on_device_removed,
 };
+
+/* ---- from the questions ------------------------------------------------------------------------- */
+
+static void on_settled(void *userdata, enum question_result result, uint64_t ns)
+{
+	struct service *service = userdata;
+
+	metrics_question(&service->metrics, result, ns);
+}
 
 /* ---- from the history ---------------------------------------------------------------------------- */
 
@@ -449,6 +475,7 @@ int manager_new(struct manager **ret_manager, sd_event *event, const struct poli
 	manager->kept_fd = -1;
 	store_init(&manager->store);
 	usages_init(&service->usages, &service->captures);
+	metrics_init(&service->metrics);
 	r = bus_policy_load(service);
 	if (r >= 0)
 		r = gate_new(&service->gate, event, &gate_hooks, manager);
@@ -543,6 +570,8 @@ int manager_start(struct manager *manager, const char *state_dir)
 		return r;
 	watches_init(&service->watches, service->bus);
 	approvals_init(&service->approvals, service->bus, &service->watches);
+	service->approvals.settled = on_settled;
+	service->approvals.userdata = service;
 	listeners_init(&service->listeners, &service->watches);
 	r = calls_init(calls, service->bus, manager->event, &call_hooks, service);
 	if (r < 0)

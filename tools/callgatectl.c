@@ -35,6 +35,7 @@ enum {
 	TAKES_HISTORY = 1 << 11,
 	TAKES_POLICY = 1 << 12, /* --app, --rules, --kind, --peer */
 	TAKES_USER = 1 << 13,
+	TAKES_APPS = 1 << 14,
 };
 
 struct verb {
@@ -109,6 +110,11 @@ static const struct verb verbs[] = {
 	  "      --rules DIR   instead of /etc/callgate/policy.d\n"
 	  "  reload           have the daemon read configuration and rules anew; calls go on\n"
 	  "Rules are explained in callgate.conf(5).\n" },
+	{ "metrics", "[--apps]", "counts and durations, for monitoring", 0, 0, TAKES_APPS,
+	  verb_metrics,
+	  "Prints, as OpenMetrics text, how many calls, questions, captures and denials there were since the daemon\n"
+	  "started, and how long they took: of all users, never with whom. For root, and whoever polkit authorises.\n"
+	  "      --apps        also for each program\n" },
 	{ "doctor", "", "find what is wrong, and what to do about it", 0, 0, TAKES_JSON,
 	  verb_doctor,
 	  "Looks at module, daemon, gate, devices, agent and system; exits with 1 if anything has to be done.\n" },
@@ -281,7 +287,7 @@ static void help_all(FILE *out)
 	      out);
 	for (int i = 0; i < n_verbs; i++)
 		fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
-	fputs("\n      --json     for programs (all verbs but agent, report, seal, unseal)\n"
+	fputs("\n      --json     for programs (all verbs but agent, metrics, report, seal, unseal)\n"
 	      "      --help     this text, or with a verb that verb's\n"
 	      "      --version  the version of Callgate\n\n"
 	      "Exit status: 0 done, 1 failed, 2 wrong usage, 3 you said no, 4 daemon, gate or agent absent,\n"
@@ -331,6 +337,7 @@ enum {
 	OPT_USER,
 	OPT_RULES,
 	OPT_SECRET_SERVICE,
+	OPT_APPS,
 };
 
 static const struct option options[] = {
@@ -361,6 +368,7 @@ static const struct option options[] = {
 	{ "user", required_argument, NULL, OPT_USER },
 	{ "rules", required_argument, NULL, OPT_RULES },
 	{ "secret-service", no_argument, NULL, OPT_SECRET_SERVICE },
+	{ "apps", no_argument, NULL, OPT_APPS },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -396,6 +404,8 @@ static unsigned option_flag(int option)
 		return TAKES_KEY | TAKES_POLICY;
 	case OPT_USER:
 		return TAKES_USER;
+	case OPT_APPS:
+		return TAKES_APPS;
 	case OPT_APP:
 	case OPT_RULES:
 		return TAKES_POLICY;
@@ -539,6 +549,9 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 			break;
 		case OPT_RULES:
 			request.rules = optarg;
+			break;
+		case OPT_APPS:
+			request.apps = true;
 			break;
 		}
 	}

@@ -31,6 +31,7 @@ struct ctl_request {
 	const char *before, *peer, *anchor, *passphrase_fd;
 	const char *key, *key_fd, *direction, *kind;
 	const char *app, *user, *rules;
+	bool apps;
 	int n_arguments;
 	char **arguments;
 	char **command;
@@ -56,6 +57,7 @@ int verb_unseal(const struct ctl_request *request);
 int verb_identity(const struct ctl_request *request);
 int verb_history(const struct ctl_request *request);
 int verb_report(const struct ctl_request *request);
+int verb_metrics(const struct ctl_request *request);
 int verb_policy(const struct ctl_request *request);
 
 /* Print "callgatectl: ..." on standard error. */

@@ -62,7 +62,7 @@ TABLE = {
         "ListSessions": ("", (), DONE), "ListDevices": ("", (), DONE), "ListPeers": ("", (), DONE),
         "ListStreams": ("", (), DONE), "ListDenials": ("", (), DONE),
         "SetMode": ("s", ("enforcing",), ADMIN), "ReloadPolicy": ("", (), ADMIN),
-        "EndSessionsOf": ("u", (BOB,), ADMIN),
+        "GetMetrics": ("a{sv}", (OPTIONS,), ADMIN), "EndSessionsOf": ("u", (BOB,), ADMIN),
         "ExportIdentity": ("a{sv}", (OPTIONS,), who("Denied")),
         "ImportIdentity": ("aya{sv}", ({"bytes": "00" * 100}, OPTIONS), who("BadArgument", "BadArgument")),
         "RegisterAgent": ("oa{sv}", ("/agent", OPTIONS), who("NotAllowed", "NotAllowed", agent="allowed")),
