@@ -16,6 +16,8 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "util/log.h"
+
 #define ACTION_RELOAD "org.callgate1.reload-policy"
 #define ACTION_END    "org.callgate1.end-sessions"
 
@@ -41,11 +43,10 @@ int bus_policy_load(struct service *service)
 		return -ENOMEM;
 	service->policy_state = r < 0 ? BUS_POLICY_BROKEN : BUS_POLICY_LOADED;
 	if (r < 0)
-		fprintf(stderr,
-			SD_CRIT
-			"The rules for calls are not understood, so no call is allowed: %s. "
-			"Correct it, then 'systemctl reload callgate'.\n",
-			error.text);
+		log_event(LOG_EVENT_POLICY_BROKEN, LOG_NOBODY,
+			  "The rules for calls are not understood, so no call is allowed: %s. "
+			  "Correct it, then 'systemctl reload callgate'.",
+			  error.text);
 	return 0;
 }
 
@@ -54,8 +55,8 @@ static void keep_from_start(struct policy *policy, const struct policy *before)
 {
 	if (policy->history_days != before->history_days ||
 	    strcmp(policy->agent_group, before->agent_group) != 0)
-		fprintf(stderr, SD_NOTICE
-			"[history] days and [agent] group change when the service is restarted.\n");
+		log_event(LOG_EVENT_POLICY_READ, LOG_NOBODY,
+			  "[history] days and [agent] group change when the service is restarted.");
 	policy->history_days = before->history_days;
 	memcpy(policy->agent_group, before->agent_group, sizeof(policy->agent_group));
 }
@@ -77,15 +78,18 @@ int bus_policy_reload(struct service *service, struct config_error *ret_error)
 		service->rules = rules;
 		service->policy_state = BUS_POLICY_LOADED;
 		calls_set_policy(&service->calls, &service->policy, service->rules);
-		fprintf(stderr, SD_NOTICE "The policy was read anew: %u rules in %u files.\n",
-			rules->n_rules, rules->n_files);
+		log_event(LOG_EVENT_POLICY_READ, LOG_NOBODY,
+			  "The policy was read anew: %u rules in %u files.", rules->n_rules,
+			  rules->n_files);
 	} else {
 		rules_free(rules);
 		if (service->policy_state == BUS_POLICY_LOADED)
 			service->policy_state = BUS_POLICY_OLD;
-		fprintf(stderr, SD_ERR "The policy was not read anew: %s. %s\n", ret_error->text,
-			service->policy_state == BUS_POLICY_OLD ? "What was in force before stays."
-								: "Still no call is allowed.");
+		log_event(LOG_EVENT_POLICY_KEPT, LOG_NOBODY, "The policy was not read anew: %s. %s",
+			  ret_error->text,
+			  service->policy_state == BUS_POLICY_OLD
+				  ? "What was in force before stays."
+				  : "Still no call is allowed.");
 	}
 	sd_notify(0, "READY=1");
 	service->metrics.reloads[r < 0]++;

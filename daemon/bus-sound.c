@@ -19,9 +19,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "util/log.h"
 #include "util/macro.h"
 #include "util/text.h"
 
@@ -91,9 +91,9 @@ static void end_grant(struct sound *sound, struct sound_grant *grant)
 	int r = gate_revoke_grant(sound->service->gate, grant->id);
 
 	if (r < 0 && r != -ENODEV)
-		fprintf(stderr,
-			SD_ERR
-			"The gate did not end a sound server's capture at once: %s; it ends at its deadline.\n",
+		log_event(
+			LOG_EVENT_GATE_FAILED, LOG_NOBODY,
+			"The gate did not end a sound server's capture at once: %s; it ends at its deadline.",
 			strerror(-r));
 	forget_grant(grant);
 }
@@ -244,8 +244,8 @@ void bus_sound_granted(struct service *service, const struct call *call, uint32_
 			continue;
 		r = apply(sound, call->id, kinds, until);
 		if (r < 0 && r != -ESRCH && r != -EAGAIN)
-			fprintf(stderr, SD_WARNING "The gate refused a sound server: %s\n",
-				strerror(-r));
+			log_event(LOG_EVENT_GATE_FAILED, LOG_NOBODY,
+				  "The gate refused a sound server: %s", strerror(-r));
 	}
 }
 
@@ -299,7 +299,7 @@ static void trip(struct sound *sound, const char *who, uint32_t kinds)
 		"%s got at the %s through the sound server without being allowed. Capture through it is shut until "
 		"callgate-pipewire is started again: systemctl --user restart callgate-pipewire.",
 		who, policy_kinds_name(kinds));
-	fprintf(stderr, SD_WARNING "User %u: %s\n", sound->uid, message);
+	log_event(LOG_EVENT_INTRUDER, sound->uid, "User %u: %s", sound->uid, message);
 	approval_notify(&sound->service->approvals, sound->uid, "denied", message, details,
 			ARRAY_SIZE(details));
 }

@@ -16,9 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "util/log.h"
 #include "util/macro.h"
 #include "util/text.h"
 
@@ -96,7 +96,8 @@ static void on_approval(void *userdata, const struct question_answer *answer)
 	call->facts.approved_on = answer->asked_on;
 	r = call_peer_begin(call, call_clock());
 	if (r < 0) {
-		fprintf(stderr, SD_ERR "The call's channel cannot be opened: %s\n", strerror(-r));
+		log_event(LOG_EVENT_CALL_FAILED, call->uid,
+			  "The call's channel cannot be opened: %s", strerror(-r));
 		call_end(call, SESSION_END_INTERNAL);
 		return;
 	}

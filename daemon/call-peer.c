@@ -13,9 +13,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #include "channel-carry.h"
+#include "util/log.h"
 #include "util/macro.h"
 
 /* Why the call is blocked: what it can mean, and what to do. Names were checked, and are at most 63 and 128 bytes. */
@@ -222,7 +222,8 @@ static void on_compared(void *userdata, const struct question_answer *answer)
 	}
 	if (r < 0) {
 		/* What cannot be remembered cannot be relied on at the next call. */
-		fprintf(stderr, SD_ERR "A contact's key cannot be pinned: %s\n", strerror(-r));
+		log_event(LOG_EVENT_CALL_FAILED, call->uid, "A contact's key cannot be pinned: %s",
+			  strerror(-r));
 		call_end(call, SESSION_END_INTERNAL);
 	}
 	if (call->facts.end == SESSION_OPEN)

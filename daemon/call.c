@@ -16,12 +16,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "call-private.h"
 #include "util/bytes.h"
+#include "util/log.h"
 #include "util/macro.h"
 #include "util/text.h"
 
@@ -486,7 +486,7 @@ static void apply(struct call *call, uint32_t kinds, uint64_t until, uint64_t no
 	/* No gate any more; or the deadline passed on the way there. */
 	if (r == -EAGAIN || r == -ENODEV || r == -ERANGE)
 		return;
-	fprintf(stderr, SD_ERR "The gate refused a grant: %s\n", strerror(-r));
+	log_event(LOG_EVENT_GATE_FAILED, LOG_NOBODY, "The gate refused a grant: %s", strerror(-r));
 	call_end(call, SESSION_END_INTERNAL);
 }
 

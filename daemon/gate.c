@@ -20,9 +20,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #include "gate-private.h"
+#include "util/log.h"
 #include "util/macro.h"
 
 #define RECEIVE_BUFFER (1 << 20)
@@ -64,8 +64,8 @@ static void disconnect(struct gate *gate)
 
 static void lose(struct gate *gate, const char *why)
 {
-	fprintf(stderr, SD_WARNING "The gate is gone: %s. Restart callgated once it is back.\n",
-		why);
+	log_event(LOG_EVENT_GATE_LOST, LOG_NOBODY,
+		  "The gate is gone: %s. Restart callgated once it is back.", why);
 	disconnect(gate);
 	gate->hooks->changed(gate->userdata);
 }
@@ -540,8 +540,8 @@ void gate_look(struct gate *gate)
 	if (r < 0) {
 		disconnect(gate);
 		if (r != -ENODEV)
-			fprintf(stderr, SD_ERR "The gate cannot be used: %s\n",
-				gate->why[0] != '\0' ? gate->why : strerror(-r));
+			log_event(LOG_EVENT_GATE_FAILED, LOG_NOBODY, "The gate cannot be used: %s",
+				  gate->why[0] != '\0' ? gate->why : strerror(-r));
 		return;
 	}
 	gate->hooks->changed(gate->userdata);

@@ -15,10 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 
 #include "record.h"
+#include "util/log.h"
 #include "util/macro.h"
 #include "util/text.h"
 
@@ -168,10 +168,9 @@ static void report(struct history *history, struct history_user *user, int error
 	user->error = error;
 	if (error == 0)
 		return;
-	fprintf(stderr,
-		SD_ERR
-		"The call history in %u/journal in the state directory cannot be written: %s.\n",
-		user->uid, strerror(-error));
+	log_event(LOG_EVENT_HISTORY_FAILED, user->uid,
+		  "The call history in %u/journal in the state directory cannot be written: %s.",
+		  user->uid, strerror(-error));
 	snprintf(message, sizeof(message), "Your call history cannot be written (%s). %s",
 		 strerror(-error),
 		 history->policy->history_deny ? "Until it can, no call is allowed."
@@ -268,10 +267,10 @@ static int expire_one(const struct users *users, uid_t uid, int dir_fd, void *us
 	journal_free(journal);
 out:
 	if (r < 0)
-		fprintf(stderr,
-			SD_ERR
+		log_event(
+			LOG_EVENT_HISTORY_FAILED, uid,
 			"The call history in %u/journal in the state directory cannot be looked through "
-			"for what is too old: %s.\n",
+			"for what is too old: %s.",
 			uid, strerror(-r));
 	return 0;
 }

@@ -23,6 +23,7 @@
 #include "manager.h"
 #include "privilege.h"
 #include "user.h"
+#include "util/log.h"
 #include "util/macro.h"
 #include "version.h"
 
@@ -204,10 +205,10 @@ static int prepare(const struct options *options, sd_event *event, struct vault 
 			return r;
 		r = scopes_new(&scopes, options->scopes);
 		if (r < 0)
-			fprintf(stderr,
-				SD_WARNING
+			log_event(
+				LOG_EVENT_NO_SCOPES, LOG_NOBODY,
 				"Control groups cannot be made (%s): calls cannot start commands of "
-				"their own.\n",
+				"their own.",
 				strerror(-r));
 	}
 	r = manager_new(ret_manager, event, &policy, &options->files, scopes, vault);

@@ -11,10 +11,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #include "handover.h"
 #include "util/bytes.h"
+#include "util/log.h"
 #include "util/macro.h"
 
 #define CARRIED_HEAD 20 /* the bus, and how many sessions */
@@ -82,10 +82,11 @@ void manager_hand_over(struct service *service)
 	sd_bus_flush(service->bus);
 	r = put_sessions(bytes, len);
 	if (r >= 0) {
-		fprintf(stderr, SD_INFO "%d calls are handed over.\n", n);
+		log_event(LOG_EVENT_HANDED_OVER, LOG_NOBODY, "%d calls are handed over.", n);
 		return;
 	}
-	fprintf(stderr, SD_ERR "%d calls cannot be handed over (%s) and end.\n", n, strerror(-r));
+	log_event(LOG_EVENT_HANDOVER_FAILED, LOG_NOBODY,
+		  "%d calls cannot be handed over (%s) and end.", n, strerror(-r));
 	gate_revoke_unknown(service->gate, is_known, service);
 }
 
@@ -121,9 +122,9 @@ void manager_take_over(struct service *service, struct store *store)
 		if (r >= 0)
 			r = unpack_sessions(service, bytes, len);
 		if (r < 0)
-			fprintf(stderr,
-				SD_WARNING
-				"The calls of before the restart cannot be taken over (%s) and end.\n",
+			log_event(
+				LOG_EVENT_HANDOVER_FAILED, LOG_NOBODY,
+				"The calls of before the restart cannot be taken over (%s) and end.",
 				strerror(-r));
 	}
 	if (fd >= 0)
@@ -132,8 +133,7 @@ void manager_take_over(struct service *service, struct store *store)
 		store_remove(STORE_SESSIONS_KEY);
 	r = gate_revoke_unknown(service->gate, is_known, service);
 	if (r < 0 && r != -ENODEV)
-		fprintf(stderr,
-			SD_ERR
-			"A grant of before the restart may be left: %s; it ends at its deadline.\n",
-			strerror(-r));
+		log_event(LOG_EVENT_HANDOVER_FAILED, LOG_NOBODY,
+			  "A grant of before the restart may be left: %s; it ends at its deadline.",
+			  strerror(-r));
 }

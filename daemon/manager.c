@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 
 #include "bus.h"
@@ -19,6 +18,7 @@
 #include "mode.h"
 #include "restart.h"
 #include "store.h"
+#include "util/log.h"
 #include "util/macro.h"
 #include "util/text.h"
 
@@ -151,10 +151,9 @@ static void on_revoke(void *userdata, struct call *call)
 
 	bus_sound_revoked(service, call->id);
 	if (r < 0 && r != -ENODEV)
-		fprintf(stderr,
-			SD_ERR
-			"The gate did not end a session at once: %s; it ends at its deadline.\n",
-			strerror(-r));
+		log_event(LOG_EVENT_GATE_FAILED, LOG_NOBODY,
+			  "The gate did not end a session at once: %s; it ends at its deadline.",
+			  strerror(-r));
 }
 
 static void on_verdict(void *userdata, uint64_t request, bool allow)
@@ -195,12 +194,13 @@ static void apply_mode(struct service *service)
 		return;
 	r = gate_set_mode(service->gate, true);
 	if (r < 0)
-		fprintf(stderr, SD_ERR "The gate did not become permissive: %s; it enforces.\n",
-			strerror(-r));
+		log_event(LOG_EVENT_GATE_FAILED, LOG_NOBODY,
+			  "The gate did not become permissive: %s; it enforces.", strerror(-r));
 	else
-		fprintf(stderr, SD_NOTICE
+		log_event(
+			LOG_EVENT_GATE_PERMISSIVE, LOG_NOBODY,
 			"The gate is permissive: captures outside calls are reported, not denied. "
-			"'callgatectl enforce' shows them and ends that.\n");
+			"'callgatectl enforce' shows them and ends that.");
 }
 
 /* So that the kernel obeys the next process, too, and this one can be started again in the middle of a call. */
@@ -461,10 +461,10 @@ int manager_new(struct manager **ret_manager, sd_event *event, const struct poli
 	service->users.dir_fd = -1;
 	service->agent_gid = find_group(policy->agent_group);
 	if (service->agent_gid == (gid_t)-1)
-		fprintf(stderr,
-			SD_WARNING
+		log_event(
+			LOG_EVENT_NO_AGENTS, LOG_NOBODY,
 			"There is no group %s: no agent can register, and nothing can be approved. "
-			"Make the group and restart.\n",
+			"Make the group and restart.",
 			policy->agent_group);
 	LIST_INIT(&service->confirms);
 	LIST_INIT(&service->admins);
@@ -486,9 +486,10 @@ int manager_new(struct manager **ret_manager, sd_event *event, const struct poli
 	adopt_gate(manager);
 	gate_look(service->gate);
 	if (!manager_has_gate(manager))
-		fprintf(stderr, SD_WARNING
+		log_event(
+			LOG_EVENT_GATE_ABSENT, LOG_NOBODY,
 			"The gate is absent: nothing is enforced here, and nothing will be granted. "
-			"Load the module with 'modprobe callgate'.\n");
+			"Load the module with 'modprobe callgate'.");
 	*ret_manager = manager;
 	return 0;
 }

@@ -11,9 +11,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #include "util/file.h"
+#include "util/log.h"
 
 static const char *const words[] = { [false] = "enforcing\n", [true] = "permissive\n" };
 
@@ -28,10 +28,10 @@ bool mode_load(int state_dir)
 		if (n == (ssize_t)strlen(words[permissive]) &&
 		    memcmp(text, words[permissive], (size_t)n) == 0)
 			return permissive;
-	fprintf(stderr,
-		SD_ERR "The file 'mode' in the state directory cannot be used (%s): enforcing. "
-		       "'callgatectl enforce' or 'callgatectl permissive' writes it anew.\n",
-		n < 0 ? strerror((int)-n) : "it holds neither enforcing nor permissive");
+	log_event(LOG_EVENT_STATE_FAILED, LOG_NOBODY,
+		  "The file 'mode' in the state directory cannot be used (%s): enforcing. "
+		  "'callgatectl enforce' or 'callgatectl permissive' writes it anew.",
+		  n < 0 ? strerror((int)-n) : "it holds neither enforcing nor permissive");
 	return false;
 }
 

@@ -20,12 +20,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "bounds.h"
 #include "policy.h"
 #include "util/file.h"
+#include "util/log.h"
 #include "util/macro.h"
 #include "util/text.h"
 
@@ -204,10 +204,10 @@ int user_get(struct users *users, uid_t uid, struct user **ret_user)
 	users->count++;
 	r = load_blocked(user);
 	if (r < 0) {
-		fprintf(stderr,
-			SD_ERR
+		log_event(
+			LOG_EVENT_STATE_FAILED, uid,
 			"The file %u/blocked in the state directory cannot be used: %s. "
-			"Both kinds stay blocked for this user until it is unblocked or repaired.\n",
+			"Both kinds stay blocked for this user until it is unblocked or repaired.",
 			uid, strerror(-r));
 		user->blocked = POLICY_KIND_ALL;
 	}
@@ -303,10 +303,10 @@ int user_identity(struct user *user, bool create, struct identity **ret_identity
 			user->identity = identity_free(user->identity);
 	}
 	if (r < 0 && r != -ENOENT)
-		fprintf(stderr,
-			SD_ERR
+		log_event(
+			LOG_EVENT_STATE_FAILED, user->uid,
 			"The file %u/identity in the state directory %s; or move it away and compare "
-			"numbers with every contact again (%s).\n",
+			"numbers with every contact again (%s).",
 			user->uid, user_identity_why(r), strerror(-r));
 	if (r < 0)
 		return r;
@@ -324,10 +324,9 @@ int user_save(struct user *user)
 		r = store(user->users, user->uid, fd, user->identity);
 	user->unsaved |= r < 0;
 	if (r < 0)
-		fprintf(stderr,
-			SD_ERR
-			"The file %u/identity in the state directory cannot be written: %s.\n",
-			user->uid, strerror(-r));
+		log_event(LOG_EVENT_STATE_FAILED, user->uid,
+			  "The file %u/identity in the state directory cannot be written: %s.",
+			  user->uid, strerror(-r));
 	return r;
 }
 
@@ -360,10 +359,9 @@ int user_set_blocked(struct user *user, uint32_t kinds)
 		r = file_write_private(fd, "blocked", bytes, sizeof(bytes));
 	user->unsaved |= r < 0;
 	if (r < 0)
-		fprintf(stderr,
-			SD_ERR
-			"The file %u/blocked in the state directory cannot be written: %s.\n",
-			user->uid, strerror(-r));
+		log_event(LOG_EVENT_STATE_FAILED, user->uid,
+			  "The file %u/blocked in the state directory cannot be written: %s.",
+			  user->uid, strerror(-r));
 	return r;
 }
 
