@@ -143,6 +143,27 @@ ok(root.refusal(ROOT_PATH, MANAGER, "ReloadPolicy") == "Failed" and "others than
    "a file that anybody could change is not taken", root.said)
 os.chmod(f"{alice.daemon.rules}/50-test.conf", 0o644)
 
+# ---- what is remembered
+HISTORY = "org.callgate1.History"
+alice.app.call(ROOT_PATH, HISTORY, "SetKey", "ay", {"bytes": "07" * 32})
+
+
+def remembered():
+    try:
+        return sum(size for _, _, size in alice.app.call(ROOT_PATH, HISTORY, "List")[1])
+    except Failed:
+        return 0
+
+
+creates()
+size = remembered()
+rules("[rule forget]\naction = ask\nhistory = no\n")
+creates()
+ok(size > 0 and remembered() == size, "nothing is kept of a session where a rule says so", (size, remembered()))
+rules("[rule all]\naction = ask\n")
+creates()
+ok(remembered() > size, "of another one it is", (size, remembered()))
+
 # ---- held captures
 alice.gate.event("device 7 2 video0 Test camera")
 ids = iter(range(900, 999))
