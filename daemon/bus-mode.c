@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "mode.h"
+#include "util/log.h"
 #include "util/macro.h"
 #include "util/text.h"
 
@@ -20,6 +21,7 @@ static int set_mode(struct service *service, sd_bus_message *m, uint64_t argumen
 {
 	bool before = service->permissive, permissive = argument != 0;
 	struct refusal refusal;
+	uid_t uid;
 	int r;
 
 	/* First, because the gate's change is followed by a look at what was decided. */
@@ -39,6 +41,10 @@ static int set_mode(struct service *service, sd_bus_message *m, uint64_t argumen
 		       permissive ? "permissive" : "enforcing", strerror(-r));
 		return bus_refused(error, &refusal);
 	}
+	if (bus_caller_uid(service, m, &uid) < 0)
+		uid = LOG_NOBODY;
+	log_event(LOG_EVENT_MODE_CHANGED, uid, "User %d made the gate %s.", (int)uid,
+		  permissive ? "permissive" : "enforcing");
 	return sd_bus_reply_method_return(m, NULL);
 }
 

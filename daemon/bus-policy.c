@@ -114,8 +114,14 @@ int bus_policy_method_reload(sd_bus_message *m, void *userdata, sd_bus_error *er
 
 static int end_of(struct service *service, sd_bus_message *m, uint64_t uid, sd_bus_error *error)
 {
-	return sd_bus_reply_method_return(
-		m, "u", calls_end_of(&service->calls, (uid_t)uid, SESSION_END_ENDED));
+	unsigned int ended = calls_end_of(&service->calls, (uid_t)uid, SESSION_END_ENDED);
+	uid_t who;
+
+	if (bus_caller_uid(service, m, &who) < 0)
+		who = LOG_NOBODY;
+	log_event(LOG_EVENT_SESSIONS_ENDED, who, "User %d ended %u calls of user %u.", (int)who,
+		  ended, (unsigned int)uid);
+	return sd_bus_reply_method_return(m, "u", ended);
 }
 
 int bus_policy_method_end(sd_bus_message *m, void *userdata, sd_bus_error *error)

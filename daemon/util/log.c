@@ -41,6 +41,10 @@ static const struct {
 	[LOG_EVENT_HANDOVER_FAILED] = { "handover-failed", "8f514438bc42450eaedb8b1bdf7e12d2",
 					LOG_WARNING },
 	[LOG_EVENT_HANDED_OVER] = { "handed-over", "998a653355d646bd9b84510f92464451", LOG_INFO },
+	[LOG_EVENT_MODE_CHANGED] = { "mode-changed", "349253ded6e04336b76016f8eba43e8b",
+				     LOG_NOTICE },
+	[LOG_EVENT_SESSIONS_ENDED] = { "sessions-ended", "8b269b8047e64ad3ab5fbe20ee5e48d4",
+				       LOG_NOTICE },
 };
 
 _Static_assert(sizeof(events) / sizeof(events[0]) == _LOG_EVENT_MAX, "each event has an id");

@@ -23,6 +23,8 @@ enum log_event {
 	LOG_EVENT_INTRUDER,	   /* somebody captured past the sound server */
 	LOG_EVENT_HANDOVER_FAILED, /* calls did not outlive a restart */
 	LOG_EVENT_HANDED_OVER,	   /* calls outlive a restart */
+	LOG_EVENT_MODE_CHANGED,	   /* an administrator decided whether the gate enforces */
+	LOG_EVENT_SESSIONS_ENDED,  /* an administrator ended somebody's calls */
 	_LOG_EVENT_MAX
 };
 

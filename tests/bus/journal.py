@@ -99,6 +99,12 @@ daemon.rule("50.conf", "nonsense\n")
 root.refusal(ROOT_PATH, MANAGER, "ReloadPolicy")
 one = told("policy-kept")
 ok(one and one[0]["PRIORITY"] == "3" and one[0]["MESSAGE_ID"] == ids["policy-kept"], "and that they were not", one)
+root.manager("SetMode", "s", "permissive")
+root.manager("EndSessionsOf", "u", ALICE)
+one, other = told("mode-changed"), told("sessions-ended")
+ok(one and one[0]["CALLGATE_UID"] == "0" and "permissive" in one[0]["MESSAGE"] and other and
+   other[0]["CALLGATE_UID"] == "0" and f"user {ALICE}" in other[0]["MESSAGE"], "what an administrator did has who did it",
+   (one, other))
 user = Actor(bus, ALICE)
 user.manager("Block", "u", CAMERA)
 daemon.end()
