@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Compares kmod/uapi/callgate.h with kmod/uapi/callgate.yaml, name by name and number by number. TAP."""
+"""Compares kmod/uapi/callgate.h with kmod/uapi/callgate.yaml, name by name and number by number, and the manual with the
+kernel's schema for such files. TAP."""
 
 import os
 import re
@@ -69,6 +70,27 @@ def used(spec):
             yield operation["name"], name
 
 
+def by_schema(spec):
+    """(What the kernel's schema and its generic client find wrong, or None; why it cannot be said)."""
+    try:
+        import jsonschema
+    except ImportError:
+        return None, "python3-jsonschema is not installed; run 'make setup'"
+    found = subprocess.run([os.path.join(TOP, "tests", "ynl")], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        return None, found.stderr.strip()
+    folder = found.stdout.strip()
+    with open(f"{folder}/Documentation/netlink/{spec['protocol']}.yaml", encoding="utf-8") as file:
+        validator = jsonschema.Draft7Validator(yaml.safe_load(file))
+    bad = [f"{'/'.join(map(str, error.path))}: {error.message}" for error in validator.iter_errors(spec)]
+    sys.path.insert(0, f"{folder}/tools/net/ynl")
+    from lib.nlspec import SpecFamily
+    family = SpecFamily(SPEC, schema_path="")
+    bad += [f"the client does not know {operation['name']}" for operation in spec["operations"]["list"]
+            if operation["name"] not in family.msgs]
+    return bad, ""
+
+
 def main():
     spec = yaml.safe_load(open(SPEC, encoding="utf-8"))
     groups = from_spec(spec)
@@ -98,6 +120,10 @@ def main():
         if f'#define CALLGATE_GENL_{name}    "{wanted}"' not in header:
             bad.append(f"CALLGATE_GENL_{name} is not {wanted}")
     results.append(("the family has the manual's name", bad))
+
+    bad, why = by_schema(spec)
+    what = "the kernel's schema and generic client take the manual"
+    results.append((what if bad is not None else f"{what} # SKIP {why}", bad or []))
 
     print(f"TAP version 13\n1..{len(results)}")
     for i, (what, bad) in enumerate(results, 1):
