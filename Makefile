@@ -72,7 +72,7 @@ daemon_bin := $(if $(wildcard daemon/main.c),$(BUILD)/callgated)
 
 # ---- what a person asks for ------------------------------------------------------------------------------------
 
-.PHONY: all module driver module-test daemon tools tests demo check check-unit check-kernel check-bus check-desktop check-vm check-debug \
+.PHONY: all module driver module-test daemon tools tests demo check check-unit check-kernel check-bus check-desktop check-vm check-debug check-leaks \
 	check-kernels debug-kernel lint clean help setup install deb check-build
 
 all: module daemon tools ## build the module, the daemon and the tools (default)
@@ -124,16 +124,15 @@ unit_cmds := tests/run_test $(unit_bin) $(wildcard tests/model/run)
 desktop_cmds := $(wildcard tests/desktop/*_test.py)
 bus_cmds := $(or $(wildcard tests/bus/run-all),$(wildcard tests/bus/*.py) $(bus_bin)) $(wildcard tests/tools/*_test.py)
 # What a test needs of its machine, with this kernel: tests/kselftest/rules.mk.
-kernel_cmds = $(foreach t,$(kself_bin),"$(vm) $(call vm_for,$(RELEASE),$(t)) -- /callgate/$(t)")
+kernel_cmds = $(foreach t,$(kself_bin),$(call kself_run,$(RELEASE),$(t)))
 # These wait for the gate's own clock, which no kernel changes; `make check-kernels` runs them everywhere.
 newer_bin = $(filter-out %/request_test %/grant_test,$(kself_bin))
-newer_cmds = $(if $(newer),$(foreach t,$(newer_bin),"tests/vm/run --kernel '$(newer)' $(call vm_for,$(newer),$(t)) -- \
-	/callgate/$(t)"),$(if $(KERNEL),,"tests/skip no package source has a kernel $(NEWER)x for the kernel tests"))
+newer_cmds = $(if $(newer),$(foreach t,$(newer_bin),$(call kself_run,$(newer),$(t))),$(if $(KERNEL),,"tests/skip no package source has a kernel $(NEWER)x for the kernel tests"))
 vm_cmds := $(wildcard tests/vm/*_test tests/desktop/presence_test) $(if $(wildcard tests/vm/demo.sh),"tests/vm/demo.sh --tap --kernel '$(RELEASE)'")
 
 check-build: all tests
 	$(Q)$(MAKE) module driver
-	$(Q)$(if $(newer),$(MAKE) module driver KERNEL='$(newer)')
+	$(Q)$(if $(newer),$(MAKE) module module-test driver KERNEL='$(newer)')
 
 check-unit: $(unit_bin) ## unit tests with ASan and UBSan, the model of a call
 	$(Q)tests/run $(unit_cmds)
@@ -161,8 +160,14 @@ soak: ## endurance and fuzzers of the module in full, hours; SOAK=percent KFUZZ_
 debug-kernel: ## build the debug kernel, once (ten minutes and more)
 	$(Q)tests/vm/debug-kernel
 
-check-debug: setup ## the kernel tests on the debug kernel
-	$(Q)release=$$(tests/vm/debug-kernel) && $(MAKE) check-kernel KERNEL=$$release TEST_SECONDS=7200
+check-debug: setup ## the kernel tests on the debug kernel, and what loses memory
+	$(Q)release=$$(tests/vm/debug-kernel) && $(MAKE) check-kernel KERNEL=$$release TEST_SECONDS=7200 && \
+		$(MAKE) check-leaks KERNEL=$$release
+
+# A scan ends with the machine, so what it covers stands in few programs: loading and unloading, and grants.
+leaks_cmds = $(foreach t,unload_test grant_test,"$(vm) --leaks --timeout 6000 -- /callgate/$(BUILD)/tests/kselftest/$t")
+check-leaks: module $(kself_bin)
+	$(Q)tests/run --timeout 7200 $(leaks_cmds)
 
 check-kernels: setup ## the kernel tests on 6.1, on 6.12 and on the newest in Debian 13's backports
 	$(Q)failed=; for k in 6.1. 6.12. 7.; do \

@@ -20,8 +20,13 @@ $(filter %/subject_test %/cgroup_test,$(kself_bin)): | $(kself_preload)
 vm_v4l2_paths_test := --vivid 'n_devs=2 multiplanar=1,2 node_types=0xf1d3d,0xe1d3d'
 vm_v4l2_nodes_test := $(vm_v4l2_paths_test)
 
-# A sweep over every allocation; skipped at once where the kernel injects no faults.
+# Sweeps over every allocation, where the kernel injects faults.
+kself_fault := fault_test fault_arrival_test
 vm_fault_test := --timeout 7000
+vm_fault_arrival_test := --timeout 7000 --qemu '-device qemu-xhci -audiodev none,id=none -device usb-audio,audiodev=none'
 
 # vm_for RELEASE PROGRAM
 vm_for = $(if $(filter 6.1.%,$1),$(vm_$(notdir $2)),$(subst 0xf1d3d,0xe1d3d,$(vm_$(notdir $2))))
+# kself_run RELEASE PROGRAM: the command. A kernel that cannot do it is not even booted.
+kself_run = $(if $(and $(filter $(kself_fault),$(notdir $2)),$(filter-out %-dbg,$1)),"tests/skip $(notdir $2) is for the debug kernel: make check-debug",\
+	"tests/vm/run --kernel '$1' $(call vm_for,$1,$2) -- /callgate/$2")
