@@ -197,6 +197,14 @@ static uint32_t kinds_of(const char *class)
 	       (strstr(class, "Video") != NULL ? GRAPH_CAMERA : 0);
 }
 
+/* What a program shows, a screen mostly, and no device. As callgate/hold.lua sees it. */
+static bool is_shown(const char *class, const struct spa_dict *props)
+{
+	return strcmp(class, "Video/Source") == 0 &&
+	       spa_dict_lookup(props, PW_KEY_DEVICE_ID) == NULL &&
+	       spa_dict_lookup(props, PW_KEY_CLIENT_ID) != NULL;
+}
+
 static void add_node(struct graph *graph, uint32_t id, const struct spa_dict *props)
 {
 	const char *class = spa_dict_lookup(props, PW_KEY_MEDIA_CLASS);
@@ -204,7 +212,7 @@ static void add_node(struct graph *graph, uint32_t id, const struct spa_dict *pr
 	struct graph_node *node;
 
 	if (class == NULL || kinds_of(class) == 0 || strncmp(class, "Stream/Output/", 14) == 0 ||
-	    graph->n_nodes >= GRAPH_OBJECTS)
+	    is_shown(class, props) || graph->n_nodes >= GRAPH_OBJECTS)
 		return;
 	node = calloc(1, sizeof(*node));
 	if (node == NULL)

@@ -16,11 +16,19 @@ local log = Log.open_topic ("s-callgate")
 local ACCESS = "callgate"
 local CORE_ID = 0
 
--- Whatever data comes out of, other than out of a program that plays it.
+-- What a program shows, a screen mostly, and no device.
+local function is_shown (properties)
+  local class = properties ["media.class"]
+
+  return class == "Stream/Output/Video" or
+      (class == "Video/Source" and properties ["device.id"] == nil and properties ["client.id"] ~= nil)
+end
+
+-- Whatever sound or pictures come out of, other than out of a program that plays or shows.
 local function is_gated (properties)
   local class = properties ["media.class"] or ""
 
-  return class:find ("Source") ~= nil or class:find ("Duplex") ~= nil
+  return (class:find ("Source") ~= nil or class:find ("Duplex") ~= nil) and not is_shown (properties)
 end
 
 -- What an ordinary client may do with an object, or nil for nothing.
@@ -62,7 +70,8 @@ for kind, permissions in pairs (permissions_of) do
       return
     end
     for client in clients:iterate () do
-      if id_of (client) ~= id_of (object) then
+      -- A portal has taken from what it hands to an app all that the app does not need: nothing is added.
+      if id_of (client) ~= id_of (object) and client.properties ["pipewire.access.portal.app_id"] == nil then
         client:update_permissions { [id_of (object)] = allowed }
       end
     end
@@ -94,14 +103,9 @@ local function approvals ()
   }
 end
 
--- Would this link capture? A screen that is shared is a stream of the program that shows it.
+-- Would this link capture? The class is the client's word, the direction WirePlumber's.
 local function captures (si_props, target)
-  local class = si_props ["media.class"] or ""
-
-  if class:find ("Output") or class:find ("Sink") or class:find ("Source") then
-    return false
-  end
-  return not (class == "Stream/Input/Video" and target.properties ["media.class"] == "Stream/Output/Video")
+  return si_props ["item.node.direction"] == "input" and not is_shown (target)
 end
 
 -- Ids are used again; serials are not.
@@ -139,10 +143,16 @@ SimpleEventHook {
   execute = function (event)
     local _, _, si, si_props, si_flags, target = lutils:unwrap_select_target_event (event)
 
-    if target == nil or not captures (si_props, target) then
+    if target == nil then
       return
     end
-    if is_allowed (si:get_associated_proxy ("node")) then
+    local target_props = target:get_associated_proxy ("node").properties
+
+    if not captures (si_props, target_props) then
+      return
+    end
+    -- What is played, by a sink's monitor or a stream, is nothing that a session holds.
+    if is_gated (target_props) and is_allowed (si:get_associated_proxy ("node")) then
       return
     end
     log:info (si, "held: " .. tostring (si_props ["node.name"]))
