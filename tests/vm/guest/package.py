@@ -19,6 +19,11 @@ def dpkg(*words):
     return run(["dpkg", "--force-depends", *words], LONG)
 
 
+def answer(question, word):
+    subprocess.run(["debconf-set-selections"], input=f"callgate callgate/{question} boolean {word}\n", text=True,
+                   check=True)
+
+
 def main():
     alice = Person("alice")
     ok(show("callgate", "ActiveState") == "active" and os.path.isdir("/sys/module/callgate"),
@@ -48,11 +53,26 @@ def main():
     ok(code == 0 and not os.path.isdir("/sys/module/callgate") and not denied_camera(alice)[0],
        "removing the package opens the devices", text)
     ok(os.path.exists("/var/lib/callgate/mode"), "and keeps what was decided")
+    # One who keeps what others know the users by, and not the histories.
+    own = "/var/lib/callgate/1000"
+    os.makedirs(own + "/journal", exist_ok=True)
+    for name in ("/var/lib/callgate/key", own + "/identity", own + "/journal/keys"):
+        with open(name, "a", encoding="utf-8"):
+            pass
+    answer("purge-identities", "false")
+    code, text = dpkg("-P", "callgate")
+    ok(code == 0 and os.path.exists(own + "/identity") and os.path.exists("/var/lib/callgate/key") and
+       not os.path.exists(own + "/journal") and not os.path.exists("/var/lib/callgate/mode"),
+       "purging keeps identities where that is the answer, and no history", text)
+    answer("strict", "true")
+    code, text = dpkg("-i", "/share/callgate.deb")
+    ok(code == 0 and os.path.exists("/etc/callgate/strict"), "strict mode is an answer, too", text)
     code, text = dpkg("-P", "callgate")
     left = subprocess.run(["find", "/var/lib/callgate", "/etc/callgate", "/usr/libexec/callgated",
-                           "/etc/systemd/system/multi-user.target.wants/callgate.service"], capture_output=True,
+                           "/etc/systemd/system/multi-user.target.wants/callgate.service",
+                           "/etc/systemd/system/sysinit.target.wants/callgate-module.service"], capture_output=True,
                           text=True, check=False).stdout
-    ok(code == 0 and not left, "purging it leaves nothing behind", text + left)
+    ok(code == 0 and not left, "otherwise purging leaves nothing behind", text + left)
     print(f"1..{unit.count}", flush=True)
     return 1 if unit.failed else 0
 
