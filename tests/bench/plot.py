@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Two kinds of plot as SVG, by hand: bars in groups, and lines over a number. Knows nothing of what it shows."""
+import math
 
 COLOURS = ["#888888", "#1f77b4", "#ff7f0e", "#2ca02c"]
 HEAD = ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w} {h}" font-family="sans-serif" font-size="12">'
@@ -13,14 +14,9 @@ def text(x, y, words, anchor="middle", size=12):
 
 def steps(top):
     """A few round numbers up to top."""
-    step = 10 ** len(str(int(top)))
-    while top / step < 3:
-        step /= 2
-    n, marks = 0, []
-    while n <= top:
-        marks.append(n)
-        n += step
-    return marks
+    magnitude = 10.0 ** math.floor(math.log10(top / 3))
+    step = max(f for f in (1, 2, 5) if f * magnitude <= top / 3) * magnitude
+    return [n * step for n in range(int(top / step) + 1)]
 
 
 def frame(x, y, w, h, top, title, unit):
