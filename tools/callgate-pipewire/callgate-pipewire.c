@@ -35,6 +35,7 @@ struct manager {
 	struct graph graph;
 	struct spa_source *bus_io, *bus_timer, *pulse_timer;
 	bool attached;
+	bool told; /* of an intruder: the daemon grants nothing until this program is started again */
 	int status;
 };
 
@@ -257,7 +258,12 @@ static void on_stream(void *userdata, struct graph_client *client)
 static void on_link(void *userdata, struct graph_client *client, uint32_t kinds)
 {
 	const char *who = client != NULL ? client->name : "A program";
+	struct manager *manager = userdata;
 
+	/* Who goes on trying is cut off each time, and spoken of once. */
+	if (manager->told)
+		return;
+	manager->told = kinds != 0;
 	fprintf(stderr, SD_WARNING "%s was linked without being allowed; the link is destroyed.\n",
 		who);
 	if (kinds != 0)
