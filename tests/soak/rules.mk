@@ -9,7 +9,7 @@ KFUZZ_SEED ?=
 
 soak_src := $(wildcard tests/soak/*.c)
 soak_bin := $(patsubst %,$(BUILD)/tests/soak/%,soak_test fuzz_syscall watcher drain)
-soak_shared := $(call obj,tests/soak/watch.c tests/soak/fuzz_ops.c $(kself_helpers))
+soak_shared := $(call obj,tests/soak/watch.c tests/soak/fuzz_ops.c tests/soak/old_map.c $(kself_helpers))
 
 # $(1) percent, $(2) seconds
 soak_run = "$(vm) --timeout 40000 -- env SOAK=$(1) /callgate/$(BUILD)/tests/soak/soak_test"
