@@ -402,6 +402,7 @@ class Actor:
         self.answers = {}
         self.events = []
         self.changed = threading.Condition()
+        self.sending = threading.Lock()
         self.next = 1
         threading.Thread(target=self._read, daemon=True).start()
         things.append(self)
@@ -419,10 +420,12 @@ class Actor:
                 self.changed.notify_all()
 
     def send(self, do, **command):
-        serial = self.next
-        self.next += 1
-        self.process.stdin.write(json.dumps(dict(command, id=serial, do=do)) + "\n")
-        self.process.stdin.flush()
+        # A relay sends for the same actor from a thread of its own.
+        with self.sending:
+            serial = self.next
+            self.next += 1
+            self.process.stdin.write(json.dumps(dict(command, id=serial, do=do)) + "\n")
+            self.process.stdin.flush()
         return serial
 
     def answer_to(self, serial, limit=LIMIT):
