@@ -9,6 +9,7 @@
 #include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/sched.h>
 
 #include "alsa.h"
 #include "check.h"
@@ -44,6 +45,22 @@ static const struct kernel_param_ops attached_ops = {
 /* What udev rules ask. */
 module_param_cb(attached, &attached_ops, &attached, 0444);
 MODULE_PARM_DESC(attached, "read only: the gate holds the devices");
+
+#if defined(CALLGATE_TEST) && defined(CONFIG_FAULT_INJECTION)
+static uint test_fail_nth;
+module_param(test_fail_nth, uint, 0400);
+MODULE_PARM_DESC(test_fail_nth, "test builds: which allocation of the initialisation fails");
+
+/* From here on, because what is done before is the kernel's, and warns if it fails. */
+static void begin_failing(void)
+{
+	current->fail_nth = test_fail_nth;
+}
+#else
+static void begin_failing(void)
+{
+}
+#endif
 
 static void set_attached(bool value)
 {
@@ -124,6 +141,7 @@ static int __init callgate_init(void)
 {
 	int err;
 
+	begin_failing();
 	callgate_subject_init();
 	callgate_check_set_permissive(permissive);
 	err = callgate_device_init();

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Memory that runs out while a device comes.
+ * Memory that runs out while the module is loaded, and while a device comes.
  *
  * Runs as root on a kernel with fault injection: the debug kernel. The nth
  * allocation of one system call fails; n goes up until the call ends without
- * meeting it. Whatever fails, what should be gated is denied, or cannot be opened.
- * The camera is one of tests/driver: what vivid does with a failure is a use after
- * free of its own (in 6.1), and ends a debug kernel.
+ * meeting it. Whatever fails, the module is not loaded, or what it should gate is
+ * denied, or cannot be opened. The devices are those of tests/driver: what vivid
+ * does with a failure is a use after free of its own (in 6.1), and ends a debug
+ * kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -97,6 +98,34 @@ static enum arrival camera(const char *device)
 	if (read(fd, &byte, 1) == 1 || fault_buffers(fd) == 0)
 		r = OPEN;
 	close(fd);
+	return r;
+}
+
+/* Of the capture PCMs of the card the worst: one that is open, then one that cannot be opened. */
+static enum arrival microphone(const char *device)
+{
+	char dir[300], card[600], path[700], begin[32];
+	enum arrival r = ABSENT;
+	int pcm, fd;
+
+	snprintf(dir, sizeof(dir), "%s/sound", device);
+	if (!find_entry(dir, "card", card, sizeof(card)))
+		return ABSENT;
+	for (pcm = 0; pcm < 3; pcm++) {
+		snprintf(begin, sizeof(begin), "pcmC%dD%dc", atoi(strrchr(card, '/') + 5), pcm);
+		if (!find_entry(card, begin, path, sizeof(path)))
+			continue;
+		fd = open_device(path);
+		if (fd < 0) {
+			r = r != OPEN ? CLOSED : r;
+			continue;
+		}
+		if (fault_start_capture(fd) == 0)
+			r = OPEN;
+		else if (r == ABSENT)
+			r = DENIED;
+		close(fd);
+	}
 	return r;
 }
 
@@ -295,6 +324,63 @@ TEST_LIMIT(usb_interfaces_that_come_cannot_be_claimed, LONG)
 	ASSERT(harness_wait(is_unloaded, NULL, 60000));
 	EXPECT(user_gets(name));
 	ASSERT_EQ(load(), 0);
+}
+
+/* ---- loading --------------------------------------------------------------------------------------------------- */
+
+/*
+ * Of the initialisation only: what the kernel does before it, it does for every module, and some of it warns. The test
+ * build of the module counts from its beginning.
+ */
+TEST_LIMIT(loading_fails_or_denies, LONG)
+{
+	int n, fd, err = 0, refused = 0, loaded = 0;
+	char usb[64] = "", parameter[64];
+	bool happened = true;
+
+	fault_prepare();
+	find_usb_audio(usb, sizeof(usb));
+	if (system(". /run/rig/config && "
+		   "cp /callgate/$BUILD/module-test/$(uname -r)/callgate.ko /tmp/"))
+		harness_skip("no test module for this kernel; 'make module-test' builds one");
+	fd = open("/tmp/callgate.ko", O_RDONLY | O_CLOEXEC);
+	ASSERT(fd >= 0);
+	for (n = 1; happened && n < FAULT_SWEEP; n++) {
+		ASSERT(harness_wait(is_unloaded, NULL, 60000));
+		snprintf(parameter, sizeof(parameter), "test_fail_nth=%d", n);
+		err = syscall(SYS_finit_module, fd, parameter, 0) ? -errno : 0;
+		happened = fault_disarm();
+		if (err) {
+			EXPECT_EQ(unload(), -ENOENT);
+			refused++;
+		} else {
+			fault_expect_denied("loaded", n);
+			EXPECT(!usb[0] || !user_gets(usb));
+			loaded++;
+		}
+	}
+	EXPECT_EQ(err, 0);
+	harness_note("%d faults: %d times not loaded, %d times loaded and everything denied", n - 2,
+		     refused, loaded - 1);
+	EXPECT(refused > 10 && !happened);
+}
+
+/* ---- last, because a substream that is closed keeps the module for ever ---------------------------------------- */
+
+/* Without playback: the sound core of 6.1 forgets to take back the first stream of a PCM whose second one fails. */
+TEST_LIMIT(microphone_that_comes_is_denied, LONG)
+{
+	struct counts counts;
+	struct gate *gate;
+
+	fault_prepare();
+	insert("gatetest");
+	ASSERT_EQ(write_file("/sys/module/gatetest/parameters/playback", "0"), 0);
+	counts = arrive("gatetest", "gatetest.0", microphone);
+	EXPECT(counts.tried > 40 && counts.closed > 0);
+	gate = gate_open_bound();
+	ASSERT_EQ(gate_allow(gate, getpid(), SESSION, CALLGATE_KIND_MICROPHONE, 9000), 0);
+	EXPECT_EQ(microphone(PLATFORM "devices/gatetest.0"), OPEN);
 }
 
 int main(int argc, char **argv)
