@@ -126,6 +126,47 @@ def disabled(alice):
        "the service brings the gate with it", systemctl("status", "callgate-module").stdout)
 
 
+RULES_D = "/etc/callgate/policy.d/50-test.conf"
+ACTIONS = ("set-mode", "reload-policy", "end-sessions")
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def administration(alice):
+    """With the real polkitd, whose rules are the administrator's."""
+    def user(*words):
+        return demo.run(alice.argv(demo.CTL, *words), LONG)
+
+    known = [subprocess.run(["pkaction", "--verbose", "--action-id", "org.callgate1." + action], capture_output=True,
+                            text=True, check=False).stdout for action in ACTIONS]
+    ok(all("implicit any:      no" in text and "implicit active:   auth_admin" in text for text in known),
+       "polkit knows the actions", known)
+    tries = (("permissive",), ("policy", "reload"), ("end", "--user", "mallory"))
+    denied = [user(*words) for words in tries]
+    ok(all(code == 1 and "administrator" in text for code, text in denied) and show("polkit", "ActiveState") == "active",
+       "it runs, and a user whom it does not authorise does none of them", denied)
+
+
+def reload(alice):
+    write(RULES_D, "[rule all]\naction = alow\n")
+    before = daemon()
+    refused = systemctl("reload", "callgate")
+    ok(refused.returncode != 0 and daemon() == before and "Policy: old" in ctl("status")[1],
+       "systemctl reload fails where a rule is not understood", refused.stderr)
+    log = subprocess.run(["journalctl", "--no-pager", "-u", "callgate"], capture_output=True, text=True, check=False).stdout
+    ok(RULES_D + ":2:10: an action is ask or deny" in log, "the journal says where", log[-2000:])
+    write(RULES_D, "[rule all]\naction = ask\n")
+    ok(systemctl("reload", "callgate").returncode == 0 and daemon() == before and closed(alice), "corrected it is read anew")
+    os.unlink(RULES_D)
+    # Bob's machine begins with a copy of what is here, which is one file.
+    os.rmdir(os.path.dirname(RULES_D))
+    systemctl("reload", "callgate")
+
+
 def crash(alice):
     before = daemon()
     os.kill(before, signal.SIGSEGV)
@@ -133,6 +174,11 @@ def crash(alice):
     ok(closed(alice), "and everything is denied")
     systemctl("stop", "callgate")
     ok(show("callgate", "ActiveState") == "inactive" and closed(alice), "without a daemon everything is denied too")
+    if os.path.exists("/callgate/build/ynl/done"):
+        client = subprocess.run(["/callgate/tests/vm/guest/ynl.py"], capture_output=True, text=True, check=False)
+        ok(client.returncode == 0, "the kernel's generic netlink client binds and asks", client.stdout + client.stderr)
+    else:
+        ok(True, "the kernel's generic netlink client # SKIP no kernel source from 6.12 on")
     systemctl("start", "callgate")
 
 
@@ -220,6 +266,7 @@ def hang(alice, bob, command):
     relay, call = begin(alice, bob, 3, command)
     call.caller.process.send_signal(signal.SIGSTOP)
     before = daemon()
+    call.caller.process.send_signal(signal.SIGSTOP)
     begun = demo.now()
     os.kill(before, signal.SIGSTOP)
     ok(wait_for(lambda: not capturing_by_kernel(), demo.GRANT_S + demo.BUSY_S),
@@ -240,6 +287,8 @@ def main():
     if "call" not in sys.argv[1:]:
         boot(alice)
         modes(alice)
+        administration(alice)
+        reload(alice)
         crash(alice)
         disabled(alice)
     os.makedirs("/etc/callgate", exist_ok=True)
