@@ -25,6 +25,7 @@ struct victim {
 	unsigned long buffers, errors, seen;
 	bool link, video;
 	uint32_t target;
+	const char *port;
 	struct spa_source *timer;
 };
 
@@ -78,8 +79,10 @@ static void on_timer(void *userdata, uint64_t expirations)
 		{ PW_KEY_LINK_OUTPUT_NODE, from },
 		{ PW_KEY_LINK_INPUT_NODE, to },
 		{ PW_KEY_OBJECT_LINGER, "true" },
+		{ PW_KEY_LINK_OUTPUT_PORT, victim->port },
 	};
-	const struct spa_dict props = SPA_DICT_INIT_ARRAY(items);
+	/* Without a port PipeWire takes one that nobody is linked with yet. */
+	const struct spa_dict props = SPA_DICT_INIT(items, victim->port != NULL ? 4 : 3);
 	uint32_t own = pw_stream_get_node_id(victim->stream);
 
 	if (own == PW_ID_ANY)
@@ -107,6 +110,17 @@ static const struct pw_registry_events registry_events = {
 	.global = on_global,
 };
 
+static void on_error(void *userdata, uint32_t id, int seq, int res, const char *message)
+{
+	printf("object %u: %s\n", id, message);
+	fflush(stdout);
+}
+
+static const struct pw_core_events core_events = {
+	PW_VERSION_CORE_EVENTS,
+	.error = on_error,
+};
+
 static void on_signal(void *userdata, int number)
 {
 	struct victim *victim = userdata;
@@ -126,7 +140,18 @@ static int connect_stream(struct victim *victim)
 			&builder, SPA_TYPE_OBJECT_Format, SPA_PARAM_EnumFormat,
 			SPA_FORMAT_mediaType, SPA_POD_Id(SPA_MEDIA_TYPE_video),
 			SPA_FORMAT_mediaSubtype, SPA_POD_Id(SPA_MEDIA_SUBTYPE_raw),
-			SPA_FORMAT_VIDEO_format, SPA_POD_Id(SPA_VIDEO_FORMAT_YUY2));
+			SPA_FORMAT_VIDEO_format,
+			SPA_POD_CHOICE_ENUM_Id(7, SPA_VIDEO_FORMAT_YUY2, SPA_VIDEO_FORMAT_YUY2,
+					       SPA_VIDEO_FORMAT_UYVY, SPA_VIDEO_FORMAT_RGB,
+					       SPA_VIDEO_FORMAT_BGR, SPA_VIDEO_FORMAT_RGBx,
+					       SPA_VIDEO_FORMAT_NV12),
+			SPA_FORMAT_VIDEO_size,
+			SPA_POD_CHOICE_RANGE_Rectangle(&SPA_RECTANGLE(320, 180),
+						       &SPA_RECTANGLE(1, 1),
+						       &SPA_RECTANGLE(4096, 4096)),
+			SPA_FORMAT_VIDEO_framerate,
+			SPA_POD_CHOICE_RANGE_Fraction(&SPA_FRACTION(25, 1), &SPA_FRACTION(0, 1),
+						      &SPA_FRACTION(1000, 1)));
 	} else {
 		struct spa_audio_info_raw info = { .format = SPA_AUDIO_FORMAT_F32,
 						   .channels = 2,
@@ -143,13 +168,17 @@ static int connect_stream(struct victim *victim)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "video", no_argument, NULL, 'v' },	   { "link", required_argument, NULL, 'l' },
-		{ "claim", required_argument, NULL, 'c' }, { "name", required_argument, NULL, 'n' },
-		{ "sink", no_argument, NULL, 's' },	   { 0 },
+		{ "video", no_argument, NULL, 'v' },
+		{ "link", required_argument, NULL, 'l' },
+		{ "claim", required_argument, NULL, 'c' },
+		{ "name", required_argument, NULL, 'n' },
+		{ "sink", no_argument, NULL, 's' },
+		{ "port", required_argument, NULL, 'p' },
+		{ 0 },
 	};
 	struct timespec interval = { .tv_nsec = 50 * 1000000 };
 	struct victim victim = { 0 };
-	struct spa_hook registry_hook, stream_hook;
+	struct spa_hook core_hook, registry_hook, stream_hook;
 	struct pw_properties *client, *props;
 	struct pw_registry *registry;
 	struct pw_context *context;
@@ -172,6 +201,9 @@ int main(int argc, char **argv)
 		case 'n':
 			name = optarg;
 			break;
+		case 'p':
+			victim.port = optarg;
+			break;
 		case 's':
 			sink = true;
 			break;
@@ -180,7 +212,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind + 1 != argc) {
-		fputs("Usage: victim [--video] [--sink] [--link NODE] [--claim PID] [--name NAME] COUNT-FILE\n",
+		fputs("Usage: victim [--video] [--sink] [--link NODE [--port PORT]] [--claim PID] [--name NAME] COUNT-FILE\n",
 		      stderr);
 		return 2;
 	}
@@ -208,6 +240,7 @@ int main(int argc, char **argv)
 		perror("PipeWire");
 		return 1;
 	}
+	pw_core_add_listener(victim.core, &core_hook, &core_events, &victim);
 	registry = pw_core_get_registry(victim.core, PW_VERSION_REGISTRY, 0);
 	pw_registry_add_listener(registry, &registry_hook, &registry_events, &victim);
 	props = pw_properties_new(PW_KEY_MEDIA_TYPE, victim.video ? "Video" : "Audio",

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Capture through PipeWire, inside a Debian 13 that booted with Callgate. TAP.
 
-Run by tests/vm/pipewire_test. Alice's session has PipeWire, WirePlumber and callgate-pipewire as units of her own. Her
+Run by tests/vm/pipewire_test; with the word "all" also what takes longer. Alice's session has PipeWire, WirePlumber and callgate-pipewire as units of her own. Her
 calls are the demo's; what captures counts the buffers that it gets.
 """
 import json
@@ -20,6 +20,7 @@ LONG = 120  # seconds that a loaded, emulated machine may take for what takes on
 UID = 1000
 RUNTIME = f"/run/user/{UID}"
 VICTIM = f"/callgate/{os.environ.get('BUILD', 'build')}/tests/pipewire/victim"
+TIMES = int(os.environ.get("TIMES", "3"))
 HELD_S = 2  # how long something is watched that must not happen
 count = 0
 failed = 0
@@ -81,6 +82,9 @@ class Capture:
         before = self.buffers()
         return wait_for(lambda: self.buffers() > before, limit)
 
+    def pid(self):
+        return self.program.pid()
+
     def stop(self):
         self.program.stop()
 
@@ -101,6 +105,22 @@ def dump(person):
 def nodes(person, media_class):
     return [o for o in dump(person) if o["type"].endswith(":Node") and
             o["info"]["props"].get("media.class", "").startswith(media_class)]
+
+
+def link(person, media_class):
+    """How a victim asks for a link with the first node of this class."""
+    objects = dump(person)
+    node = next(o["id"] for o in objects if o["type"].endswith(":Node") and
+                o["info"]["props"].get("media.class") == media_class)
+    ports = [str(o["id"]) for o in objects if o["type"].endswith(":Port") and o["info"]["direction"] == "output" and
+             o["info"]["props"].get("node.id") == node]
+    return ["--link", str(node)] + (["--port", ports[0]] if ports else [])
+
+
+def graph(person):
+    """For people who look for what went wrong."""
+    return "\n".join(f"{o['id']} {o['info']['props'].get('media.class')} {o['info']['props'].get('node.name')} "
+                     f"{o['info'].get('state')} {o['info'].get('error')}" for o in nodes(person, ""))
 
 
 def start_session(alice):
@@ -149,6 +169,277 @@ def held(alice, when):
         capture.stop()
 
 
+class Inside:
+    """A program that runs in a call's scope, found by the file that it writes."""
+
+    text = ""
+
+    def __init__(self, path):
+        self.path = path
+
+    def pid(self):
+        def find():
+            for pid in filter(str.isdigit, os.listdir("/proc")):
+                try:
+                    with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+                        words = file.read().split("\0")
+                except OSError:
+                    continue
+                if any(self.path in word for word in words) and words[0] != "sh":
+                    return int(pid)
+            return None
+        return wait_for(find, LONG, 0.1)
+
+    def stop(self):
+        pid = self.pid()
+        os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not os.path.exists(f"/proc/{pid}"), LONG)
+
+
+class Talk:
+    """A call whose command waits in the session's scope and does there what it is told."""
+
+    def __init__(self, alice, bob, number, first):
+        self.alice = alice
+        self.relay = Relay(demo.PLACE, number)
+        self.orders = f"{demo.PLACE}/orders-{number}"
+        os.mkfifo(self.orders)
+        os.chmod(self.orders, 0o666)
+        self.call = Call(alice, bob, self.relay, ["sh", "-c", f"while read -r line; do eval \"$line\" & done <>{self.orders}"],
+                         ["sh", "-c", "cat >/dev/null"])
+        self.call.approve(first)
+
+    def live(self):
+        return wait_for(lambda: any(s.get("State") == "live" or s.get("state") == "live" for s in self.sessions()), LONG, 0.2)
+
+    def sessions(self):
+        status, text = self.alice.ctl("status", "--json")
+        return json.loads(text).get("sessions", []) if status == 0 else []
+
+    def capture(self, *command, counter=None):
+        """A program inside the scope."""
+        Capture.number += 1
+        capture = Capture.__new__(Capture)
+        capture.path = f"{demo.PLACE}/capture-{Capture.number}"
+        capture.counter = counter
+        capture.program = Inside(capture.path)
+        with open(self.orders, "w", encoding="ascii") as file:
+            file.write(" ".join(word.format(path=capture.path) for word in command) + "\n")
+        return capture
+
+    def end(self):
+        self.alice.ctl("end", "--all")
+
+    def stop(self):
+        self.call.stop()
+        self.relay.tell("quit")
+
+
+# Owns the portal's name, and becomes another program in the same process, connected as before.
+PORTAL = """
+import os, sys
+import dbus
+bus = dbus.SessionBus()
+bus.request_name("org.freedesktop.portal.Desktop")
+for fd in os.listdir("/proc/self/fd"):
+    try:
+        os.set_inheritable(int(fd), True)
+    except OSError:
+        pass
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def still(captures):
+    """What each got in a while, in which it should get nothing."""
+    before = [capture.buffers() for capture in captures]
+    time.sleep(HELD_S)
+    return [capture.buffers() - was for capture, was in zip(captures, before)]
+
+
+def client_of(person, pid):
+    """PipeWire's number for a process's client."""
+    for o in dump(person):
+        if o["type"].endswith(":Client") and o["info"]["props"].get("pipewire.sec.pid") == pid:
+            return o["id"]
+    return None
+
+
+def in_a_call(alice, talk):
+    mine = talk.capture(VICTIM, "{path}")
+    ok(mine.flows(), "in a call its program gets sound", graph(alice))
+    for name, counter, command in CLIENTS[:3]:
+        more = talk.capture(*command, counter=counter)
+        ok(more.flows(), f"so does {name} in the same call", graph(alice))
+        more.stop()
+
+    microphone, source, sink = (link(alice, kind) for kind in ("Audio/Source", "Video/Source", "Audio/Sink"))
+    pid = mine.pid()
+    hostile = {
+        "another program": victim(alice),
+        "one that waits for the camera": victim(alice, "--video"),
+        "one of the same name": victim(alice, "--name", "callgatectl"),
+        "one that links itself": victim(alice, *microphone),
+        "one that links itself with the camera": victim(alice, "--video", *source),
+        "one that links itself with what is played": victim(alice, *sink),
+        "the call's own, of what is played,": talk.capture(VICTIM, "--sink", "{path}"),
+        "one that has the portal's name": Capture(alice, "python3", "-c", PORTAL, VICTIM, *microphone, "{path}"),
+        "one that says it is pipewire-pulse's, for the call's program": victim(alice, "--claim", str(pid)),
+    }
+    wait_for(lambda: len(nodes(alice, "Stream/Input")) >= 1 + len(hostile), LONG, 0.5)
+    got = dict(zip(hostile, still(list(hostile.values()))))
+    for name, capture in hostile.items():
+        ok(got[name] == 0 and capture.buffers() == 0, f"meanwhile {name} gets nothing",
+           (capture.buffers(), capture.program.text))
+    good, text = plays(alice)
+    ok(good, "and sound plays", text)
+
+    # ---- whose a client of pipewire-pulse is
+    honest = talk.capture("parec", "--raw", "{path}", counter="size")
+    ok(honest.flows(), "a client of pipewire-pulse captures in the call")
+    forger = Capture(alice, "parec", "--raw", f"--property=application.process.id={honest.pid()}", "{path}",
+                     counter="size")
+    wait_for(lambda: len([o for o in dump(alice) if o["type"].endswith(":Client") and o["info"]["props"].get(
+        "application.name") == "parec"]) >= 2, LONG, 0.5)
+    got = still([forger])
+    ok(got == [0] and forger.buffers() == 0, "one that claims the process of another's gets nothing", forger.buffers())
+    forger.stop()
+    ok(honest.flows(), "and when it is gone the other's goes on")
+    honest.stop()
+
+    # ---- numbers that are used again
+    number = client_of(alice, mine.pid())
+    mine.stop()
+    taken = None
+    crowd = []
+    for _ in range(12):
+        crowd.append(victim(alice))
+        taken = wait_for(lambda: client_of(alice, crowd[-1].program.process.pid), LONG, 0.2)
+        if taken == number:
+            break
+    got = still(crowd)
+    ok(taken == number and not any(capture.buffers() for capture in crowd),
+       "one that got the number of a client of the call gets nothing", (number, taken, got))
+    for capture in [*crowd, *hostile.values()]:
+        capture.stop()
+
+
+def hot_plug(alice, talk):
+    """A camera that comes while it is waited for."""
+    camera, waiting = talk.capture(VICTIM, "--video", "{path}"), victim(alice, "--video")
+    ok(camera.flows(), "the call's program gets pictures", graph(alice))
+    driver = "/sys/bus/platform/drivers/vivid/"
+    for word in ("unbind", "bind"):
+        with open(driver + word, "w", encoding="ascii") as file:
+            file.write("vivid.0")
+        wait_for(lambda: bool(nodes(alice, "Video/Source")) == (word == "bind"), LONG, 0.5)
+    fresh = talk.capture(VICTIM, "--video", "{path}")
+    ok(fresh.flows(), "a camera that is plugged in goes to the call's program")
+    ok(waiting.buffers() == 0, "and not to another that waited for it", waiting.buffers())
+    waiting.stop()
+    return fresh
+
+
+def revoke(alice, talk, camera, times):
+    """Blocked by the user, and allowed again."""
+    mine = talk.capture(VICTIM, "{path}")
+    ok(mine.flows(), "a new program of the call captures at once")
+    leaked = late = 0
+    slowest = 0.0
+    for _ in range(times):
+        alice.ctl("block", "microphone")
+        wait_for(lambda: "microphone" not in kinds_of(alice), LONG)
+        time.sleep(0.2)
+        leaked += still([mine])[0]
+        unblock = Program(alice.argv(demo.CTL, "unblock", "microphone"))
+        alice.answer("allow")
+        unblock.wait(LONG)
+        begun = demo.now()
+        late += not mine.flows()
+        slowest = max(slowest, demo.now() - begun)
+    ok(leaked == 0, f"with the microphone blocked it gets no more, {times} times", leaked)
+    ok(late == 0, f"allowed again, it captures again each time ({slowest:.1f} s at most)", graph(alice))
+    ok(mine.errors() == 0, "and was told of no error", mine.errors())
+    ok(camera.flows(), "the camera went on")
+    return mine
+
+
+def kinds_of(alice):
+    return {kind for stream in demo.streams(alice) or () for kind in stream["kinds"]}
+
+
+def restarts(alice, talk):
+    """Each part goes and comes in the call."""
+    for unit in ("wireplumber", "callgate-pipewire", "pipewire"):
+        alice.systemctl("restart", unit)
+        good = wait_for(lambda: alice.running("callgate-pipewire") and alice.running("wireplumber"), LONG, 0.5)
+        other, mine = victim(alice), talk.capture(VICTIM, "{path}")
+        ok(good and mine.flows(), f"after a restart of {unit} in the call its program captures", graph(alice))
+        ok(other.buffers() == 0, "and no other does", other.buffers())
+        other.stop()
+    return mine
+
+
+def at_the_end(alice, talk, captures):
+    begun = demo.now()
+    talk.end()
+    wait_for(lambda: not demo.streams(alice), LONG)
+    took = demo.now() - begun
+    time.sleep(0.2)
+    ok(not any(still(captures)), f"after the call nobody gets anything (it ended in {took:.1f} s)")
+    good, text = plays(alice)
+    ok(good, "and sound plays", text)
+
+
+def tripwire(alice, bob):
+    """A program that reaches the managers' socket gets round this layer: what it does is seen."""
+    talk = Talk(alice, bob, 2, first=False)
+    mine = talk.capture(VICTIM, "{path}")
+    ok(talk.live() and mine.flows(), "in another call its program captures", talk.sessions())
+    intruder = Capture(alice, "env", "PIPEWIRE_REMOTE=pipewire-0-manager", VICTIM, *link(alice, "Audio/Source"), "{path}")
+    told = alice.agent.expect("got at the microphone through the sound server", LONG)
+    ok(told, "the user is told that somebody got at the microphone past the manager", alice.agent.text[-500:])
+    wait_for(lambda: not demo.streams(alice), LONG)
+    time.sleep(0.2)
+    ok(still([intruder, mine]) == [0, 0], f"and capture through PipeWire is shut (it got {intruder.buffers()} buffers)")
+    intruder.stop()
+    alice.systemctl("restart", "callgate-pipewire")
+    ok(mine.flows(), "until callgate-pipewire is started again")
+    alice.systemctl("stop", "callgate-pipewire")
+    wait_for(lambda: not demo.streams(alice), LONG)
+    time.sleep(0.2)
+    ok(still([mine]) == [0], "without callgate-pipewire the call's program gets nothing either")
+    talk.end()
+    talk.stop()
+
+
+def calls(alice, everything):
+    os.makedirs("/etc/callgate", exist_ok=True)
+    with open("/etc/callgate/callgate.conf", "w", encoding="utf-8") as file:
+        file.write("[prompt]\npseudo_terminal = yes\n")
+    subprocess.run(["systemctl", "restart", "callgate"], check=True)
+    _, demo.BOB_PID = demo.start_bob()
+    # systemd mounts the hierarchy so that a namespace bounds it: his programs have to be below its root.
+    inside = ["nsenter", "--target", str(demo.BOB_PID), "--net", "--mount", "--cgroup", "--uts"]
+    bob = Person("bob", ["sh", "-c", 'echo $$ >/sys/fs/cgroup/bob/cgroup.procs; exec "$@"', "sh", *inside])
+    for person in (alice, bob):
+        if not person.start_agent():
+            ok(False, f"{person.name}'s agent starts", person.agent.text)
+    talk = Talk(alice, bob, 1, first=True)
+    if not ok(talk.live(), "a call is live", talk.sessions() or talk.call.caller.text):
+        return
+    in_a_call(alice, talk)
+    captures = [talk.capture(VICTIM, "{path}")]
+    ok(captures[0].flows(), "a new program of the call captures", graph(alice))
+    if everything:
+        captures += [hot_plug(alice, talk)]
+        captures += [revoke(alice, talk, captures[-1], TIMES), restarts(alice, talk)]
+    at_the_end(alice, talk, captures)
+    talk.stop()
+    if everything:
+        tripwire(alice, bob)
+
+
 def main():
     os.makedirs(demo.PLACE, exist_ok=True)
     os.chmod(demo.PLACE, 0o1777)
@@ -162,6 +453,7 @@ def main():
     alice.systemctl("stop", "callgate-pipewire")
     held(alice, "without callgate-pipewire")
     alice.systemctl("start", "callgate-pipewire")
+    calls(alice, "all" in sys.argv)
     print(f"1..{count}", flush=True)
     if failed:
         print(subprocess.run(["journalctl", "--no-pager", "-o", "cat", "-n", "80"], capture_output=True, text=True,
