@@ -128,7 +128,7 @@ kernel_cmds = $(foreach t,$(kself_bin),$(call kself_run,$(RELEASE),$(t)))
 # These wait for the gate's own clock, which no kernel changes; `make check-kernels` runs them everywhere.
 newer_bin = $(filter-out %/request_test %/grant_test,$(kself_bin))
 newer_cmds = $(if $(newer),$(foreach t,$(newer_bin),$(call kself_run,$(newer),$(t))),$(if $(KERNEL),,"tests/skip no package source has a kernel $(NEWER)x for the kernel tests"))
-vm_cmds := $(wildcard tests/vm/*_test tests/desktop/presence_test) $(if $(wildcard tests/vm/demo.sh),"tests/vm/demo.sh --tap --kernel '$(RELEASE)'")
+vm_cmds := $(wildcard tests/vm/*_test tests/desktop/presence_test tests/desktop/desktop_test) $(if $(wildcard tests/vm/demo.sh),"tests/vm/demo.sh --tap --kernel '$(RELEASE)'")
 
 check-build: all tests
 	$(Q)$(MAKE) module driver
