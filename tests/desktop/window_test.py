@@ -189,6 +189,19 @@ def test_input():
     ok(done.returncode == 1 and done.stdout == b"", "without a display there is no answer", done)
 
 
+def test_server():
+    """Who serves the display is the broker's to say; here it is Xvfb."""
+    facts = b"Question\0approve\0Contact\0bob\0Server\0%d\0"
+    env = {"DISPLAY": DISPLAY.name, "PATH": "/usr/bin", "GDK_BACKEND": "x11", "GSK_RENDERER": "cairo"}
+    done = subprocess.run([PROMPT], input=facts % os.getpid(), capture_output=True, check=False, env=env, timeout=60)
+    ok(done.returncode == 1 and done.stdout == b"" and b"not served" in done.stderr, "a display that another process serves is not asked on",
+       (done.returncode, done.stdout, done.stderr[-200:]))
+    window = Window(dict(APPROVE, Server=str(DISPLAY.process.pid))).armed()
+    window.click_last_button()
+    answer = window.answer()
+    ok(answer and answer[:2] == ["allow", "pointer"], "the one that the broker looked at is", answer)
+
+
 def test_pictures():
     long = dict(APPROVE, Contact="Müller-Lüdenscheidt <b>&amp;</b> " * 2, Subject="/opt/a/" + "very-long-path/" * 30)
     hebrew = dict(INCOMING, Contact="שלום עולם")
@@ -210,7 +223,7 @@ def test_pictures():
 
 DISPLAY = Display()
 try:
-    for test in (test_arming, test_answers, test_input, test_pictures):
+    for test in (test_arming, test_answers, test_input, test_server, test_pictures):
         test()
 finally:
     DISPLAY.stop()
