@@ -4,24 +4,20 @@
 
 The keyboard and the pointer are QEMU's own, worked through its monitor; what is forged is forged with uinput.
 """
-import fcntl
 import grp
 import os
 import pwd
 import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
 
+from desk import BTN_LEFT, KEY_SPACE, LIMIT_S, Forger, Monitor, until
+
 HELPER = "/usr/libexec/callgate-presence"
-PORTS = "/sys/class/virtio-ports"
-LIMIT_S = 60
 QUIET_S = 2
-EV_KEY, KEY_SPACE, BTN_LEFT = 1, 57, 0x110
-UI_SET_EVBIT, UI_SET_KEYBIT, UI_DEV_SETUP, UI_DEV_CREATE = 0x40045564, 0x40045565, 0x405C5503, 0x5501
 
 count = failed = 0
 
@@ -64,42 +60,6 @@ class Helper:
         return self.process.wait(LIMIT_S)
 
 
-class Forger:
-    """A keyboard and pointer that a program made."""
-
-    def __init__(self):
-        self.fd = os.open("/dev/uinput", os.O_WRONLY)
-        fcntl.ioctl(self.fd, UI_SET_EVBIT, EV_KEY)
-        for key in (KEY_SPACE, BTN_LEFT):
-            fcntl.ioctl(self.fd, UI_SET_KEYBIT, key)
-        # A bus and an identity like a real one's: it may claim what it likes.
-        fcntl.ioctl(self.fd, UI_DEV_SETUP, struct.pack("HHHH80sI", 0x11, 1, 1, 1, b"AT Translated Set 2 keyboard", 0))
-        fcntl.ioctl(self.fd, UI_DEV_CREATE)
-
-    def press(self, key):
-        for kind, code, value in ((EV_KEY, key, 1), (0, 0, 0), (EV_KEY, key, 0), (0, 0, 0)):
-            os.write(self.fd, struct.pack("llHHi", 0, 0, kind, code, value))
-
-
-class Monitor:
-    """QEMU's own, at the other end of a port of this machine."""
-
-    def __init__(self):
-        for port in os.listdir(PORTS):
-            with open(f"{PORTS}/{port}/name", encoding="ascii") as file:
-                if file.read().strip() == "monitor":
-                    self.fd = os.open("/dev/" + port, os.O_RDWR | os.O_NONBLOCK)
-
-    def do(self, command):
-        os.write(self.fd, command.encode() + b"\n")
-        # What it answers is of no interest, but must not pile up.
-        try:
-            while os.read(self.fd, 4096):
-                pass
-        except BlockingIOError:
-            pass
-
-
 def devices():
     return sorted(name for name in os.listdir("/dev/input") if name.startswith("event"))
 
@@ -108,12 +68,6 @@ def as_udev_does():
     for name in devices():
         os.chown("/dev/input/" + name, 0, grp.getgrnam("input").gr_gid)
         os.chmod("/dev/input/" + name, 0o660)
-
-
-def until(question):
-    end = time.monotonic() + LIMIT_S
-    while not question() and time.monotonic() < end:
-        time.sleep(0.1)
 
 
 def main():
