@@ -143,11 +143,11 @@ class Desk:
 
     def window(self, limit=LIMIT_S):
         """Place and size of the question on the screen, or None."""
-        name = until(lambda: self.xdo("search", "--onlyvisible", "--name", "^Callgate$").split("\n")[0], limit)
-        if not name:
-            return None
-        found = dict(re.findall(r"(\w+)=(\d+)", self.xdo("getwindowgeometry", "--shell", name)))
-        return tuple(int(found[name]) for name in ("X", "Y", "WIDTH", "HEIGHT")) if len(found) >= 4 else None
+        def place():
+            name = self.xdo("search", "--onlyvisible", "--name", "^Callgate$").split("\n")[0]
+            found = dict(re.findall(r"(\w+)=(\d+)", self.xdo("getwindowgeometry", "--shell", name))) if name else {}
+            return tuple(int(found[name]) for name in ("X", "Y", "WIDTH", "HEIGHT")) if len(found) >= 4 else None
+        return until(place, limit)
 
     def gone(self, limit=LIMIT_S):
         return until(lambda: not self.xdo("search", "--onlyvisible", "--name", "^Callgate$"), limit)
