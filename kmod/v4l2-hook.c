@@ -18,40 +18,18 @@
  * allowed, map the buffers of another one and keep watching them after its own
  * grant ended. v4l2-buffers.c keeps that.
  */
-#include "v4l2-gate.h"
+#include "v4l2-hook.h"
 
-#include <linux/compat.h>
 #include <linux/module.h>
 #include <linux/poll.h>
-#include <linux/uaccess.h>
 #include <linux/videodev2.h>
 #include <media/videobuf2-core.h>
 
 #include "check.h"
 
-/* VIDIOC_REMOVE_BUFS came in 6.10. */
-#define REMOVE_BUFS_NR 104
-
 #define INPUT_EVENTS (EPOLLIN | EPOLLRDNORM | EPOLLRDBAND)
 
-static __always_inline struct v4l2_gate *hook_enter(struct file *file)
-{
-	callgate_enter();
-	return callgate_v4l2_gate_get(file);
-}
-
-static __always_inline void hook_leave(struct v4l2_gate *gate)
-{
-	if (likely(gate))
-		callgate_v4l2_gate_put(gate);
-	callgate_leave();
-}
-
-/*
- * An operation that was on its way in while its node was given back: the
- * driver's table is in place again. A node that is gone runs nothing.
- */
-static const struct v4l2_file_operations *ungated_fops(struct file *file)
+const struct v4l2_file_operations *callgate_v4l2_ungated_fops(struct file *file)
 {
 	struct video_device *vdev = video_devdata(file);
 	const struct v4l2_file_operations *fops = callgate_v4l2_driver_fops(vdev);
@@ -61,23 +39,14 @@ static const struct v4l2_file_operations *ungated_fops(struct file *file)
 	return fops;
 }
 
-/*
- * Only a blocking file is held: io_uring runs a non-blocking one inline under
- * its lock, and real-time threads open non-blocking.
- */
-static int ask_or_check(struct v4l2_gate *gate, struct file *file, enum callgate_op op)
+int callgate_v4l2_ask(struct v4l2_gate *gate, struct file *file, enum callgate_op op)
 {
 	if (file->f_flags & O_NONBLOCK)
 		return callgate_check(&gate->dev, op);
 	return callgate_ask(&gate->dev, op);
 }
 
-/*
- * The second check, after the driver has returned: a grant that ended while
- * the caller slept in the driver gets nothing. Where the driver reported an
- * error nothing was begun or delivered and there is nothing to stop.
- */
-static noinline long check_again(struct v4l2_gate *gate, struct file *file, long ret)
+long callgate_v4l2_check_again(struct v4l2_gate *gate, struct file *file, long ret)
 {
 	if (!callgate_check_quiet(&gate->dev))
 		return ret;
@@ -94,9 +63,9 @@ static int hook_v4l2_open(struct file *file)
 	struct v4l2_gate *gate;
 	int ret;
 
-	gate = hook_enter(file);
+	gate = callgate_v4l2_enter(file);
 	if (!gate) {
-		fops = ungated_fops(file);
+		fops = callgate_v4l2_ungated_fops(file);
 		if (!fops || fops->open == hook_v4l2_open)
 			ret = -ENODEV;
 		else
@@ -117,7 +86,7 @@ static int hook_v4l2_open(struct file *file)
 	else
 		callgate_v4l2_file_free(rec);
 leave:
-	hook_leave(gate);
+	callgate_v4l2_leave(gate);
 	return ret;
 }
 
@@ -127,7 +96,7 @@ static int hook_v4l2_release(struct file *file)
 	struct v4l2_gate *gate;
 	int ret = 0;
 
-	gate = hook_enter(file);
+	gate = callgate_v4l2_enter(file);
 	if (gate) {
 		callgate_v4l2_file_release(gate, file);
 		fops = gate->orig;
@@ -137,7 +106,7 @@ static int hook_v4l2_release(struct file *file)
 	}
 	if (fops && fops->release && fops->release != hook_v4l2_release)
 		ret = fops->release(file);
-	hook_leave(gate);
+	callgate_v4l2_leave(gate);
 	return ret;
 }
 
@@ -164,7 +133,7 @@ static ssize_t gated_read(struct v4l2_gate *gate, struct file *file, char __user
 
 	/* A node that cannot be read is not worth a prompt. */
 	if (gate->vdev->device_caps & V4L2_CAP_READWRITE)
-		ret = ask_or_check(gate, file, CALLGATE_OP_READ);
+		ret = callgate_v4l2_ask(gate, file, CALLGATE_OP_READ);
 	else
 		ret = callgate_check(&gate->dev, CALLGATE_OP_READ);
 	if (ret) {
@@ -182,7 +151,7 @@ static ssize_t gated_read(struct v4l2_gate *gate, struct file *file, char __user
 	if (starts && ret < 0)
 		callgate_v4l2_file_stopped(gate, file, starts,
 					   !q && (ret == -EINVAL || ret == -EBUSY));
-	return check_again(gate, file, ret);
+	return callgate_v4l2_check_again(gate, file, ret);
 }
 
 static ssize_t hook_v4l2_read(struct file *file, char __user *buf, size_t size, loff_t *off)
@@ -191,16 +160,16 @@ static ssize_t hook_v4l2_read(struct file *file, char __user *buf, size_t size, 
 	struct v4l2_gate *gate;
 	ssize_t ret;
 
-	gate = hook_enter(file);
+	gate = callgate_v4l2_enter(file);
 	if (gate) {
 		ret = gated_read(gate, file, buf, size, off);
 	} else {
-		fops = ungated_fops(file);
+		fops = callgate_v4l2_ungated_fops(file);
 		ret = -ENODEV;
 		if (fops && fops->read && fops->read != hook_v4l2_read)
 			ret = fops->read(file, buf, size, off);
 	}
-	hook_leave(gate);
+	callgate_v4l2_leave(gate);
 	return ret;
 }
 
@@ -337,7 +306,7 @@ leave:
 
 static noinline __poll_t ungated_poll(struct file *file, struct poll_table_struct *wait)
 {
-	const struct v4l2_file_operations *fops = ungated_fops(file);
+	const struct v4l2_file_operations *fops = callgate_v4l2_ungated_fops(file);
 
 	if (!fops || !fops->poll || fops->poll == hook_v4l2_poll)
 		return EPOLLERR | EPOLLHUP | EPOLLPRI;
@@ -366,359 +335,18 @@ static int hook_v4l2_mmap(struct file *file, struct vm_area_struct *vma)
 	struct v4l2_gate *gate;
 	int ret;
 
-	gate = hook_enter(file);
+	gate = callgate_v4l2_enter(file);
 	if (gate) {
 		ret = gated_mmap(gate, file, vma);
 	} else {
-		fops = ungated_fops(file);
+		fops = callgate_v4l2_ungated_fops(file);
 		ret = -ENODEV;
 		if (fops && fops->mmap && fops->mmap != hook_v4l2_mmap)
 			ret = fops->mmap(file, vma);
 	}
-	hook_leave(gate);
+	callgate_v4l2_leave(gate);
 	return ret;
 }
-
-typedef long (*ioctl_fn)(struct file *, unsigned int, unsigned long);
-
-static long hook_v4l2_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
-#ifdef CONFIG_COMPAT
-static long hook_v4l2_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
-#endif
-
-static __always_inline ioctl_fn driver_ioctl(const struct v4l2_file_operations *fops, bool compat)
-{
-#ifdef CONFIG_COMPAT
-	if (compat)
-		return fops->compat_ioctl32;
-#endif
-	return fops->unlocked_ioctl;
-}
-
-static bool is_hook(ioctl_fn call)
-{
-#ifdef CONFIG_COMPAT
-	if (call == hook_v4l2_compat_ioctl)
-		return true;
-#endif
-	return call == hook_v4l2_ioctl;
-}
-
-/*
- * How many buffers REQBUFS or CREATE_BUFS asks for; the same place in the
- * 32-bit layout. Advisory: the driver reads it again. Unreadable counts as many.
- */
-static bool wants_buffers(unsigned int nr, unsigned long arg)
-{
-	const u32 __user *words = (const u32 __user *)arg;
-	u32 count;
-
-	if (get_user(count, words + (nr == _IOC_NR(VIDIOC_CREATE_BUFS) ? 1 : 0)))
-		return true;
-	return count > 0;
-}
-
-static long ioctl_buffers(struct v4l2_gate *gate, struct file *file, ioctl_fn call,
-			  unsigned int cmd, unsigned long arg)
-{
-	bool anew = _IOC_NR(cmd) == _IOC_NR(VIDIOC_REQBUFS);
-	bool wants = wants_buffers(_IOC_NR(cmd), arg);
-	u64 starts;
-	long ret;
-
-	if (wants) {
-		ret = ask_or_check(gate, file, CALLGATE_OP_BUFFERS);
-		if (ret) {
-			callgate_v4l2_file_denied(gate, file);
-			return ret;
-		}
-		/* To those that are there only their holder may add. */
-		ret = anew ? 0 : callgate_v4l2_buffers_held(gate, file, CALLGATE_OP_BUFFERS);
-		if (ret)
-			return ret;
-	}
-	ret = callgate_v4l2_buffers_begin(gate, file, wants);
-	if (ret)
-		return ret;
-	starts = callgate_v4l2_file_stopping(gate, file);
-	ret = call(file, cmd, arg);
-	callgate_v4l2_buffers_end(gate, file, wants, anew, ret >= 0);
-	/* Drivers refuse REQBUFS while they stream. */
-	if (ret >= 0 && anew)
-		callgate_v4l2_file_stopped(gate, file, starts, false);
-	return wants ? check_again(gate, file, ret) : ret;
-}
-
-/* PREPARE_BUF and QBUF: what is queued, and what it pins, stays when the caller has gone. */
-static noinline long queue_again(struct v4l2_gate *gate, struct file *file, enum callgate_op op,
-				 long ret)
-{
-	/* Others may have asked for buffers anew while we were in the driver. */
-	if (ret >= 0 && callgate_v4l2_buffers_held(gate, file, op)) {
-		callgate_v4l2_file_lapsed(gate, file);
-		return -EACCES;
-	}
-	return check_again(gate, file, ret);
-}
-
-static long ioctl_queue(struct v4l2_gate *gate, struct file *file, ioctl_fn call, unsigned int cmd,
-			unsigned long arg)
-{
-	enum callgate_op op = _IOC_NR(cmd) == _IOC_NR(VIDIOC_QBUF) ? CALLGATE_OP_QUEUE
-								   : CALLGATE_OP_BUFFERS;
-	long ret;
-
-	ret = callgate_v4l2_buffers_held(gate, file, op);
-	if (ret)
-		return ret;
-	return queue_again(gate, file, op, call(file, cmd, arg));
-}
-
-/* An exported buffer is as good as a mapped one. */
-static long ioctl_export(struct v4l2_gate *gate, struct file *file, ioctl_fn call, unsigned int cmd,
-			 unsigned long arg)
-{
-	long ret;
-
-	ret = callgate_v4l2_buffers_map(gate, file, CALLGATE_OP_BUFFERS);
-	if (ret)
-		return ret;
-	/* Not across the driver: it reads user memory, which can make it wait, and a revocation with it. */
-	callgate_v4l2_buffers_mapped(gate, file);
-	return check_again(gate, file, call(file, cmd, arg));
-}
-
-/*
- * VIDIOC_OVERLAY starts and stops, and its argument lies in user memory. So
- * each is asked about and taken for a start; what looks like a stop is made
- * one before it is believed.
- */
-static bool is_on(unsigned long arg)
-{
-	int on;
-
-	return get_user(on, (const int __user *)arg) || on;
-}
-
-static void overlay_ended(struct v4l2_gate *gate, struct file *file)
-{
-	u64 starts = callgate_v4l2_file_stopping(gate, file);
-
-	if (!callgate_v4l2_stop(gate->vdev, file, CALLGATE_V4L2_OVERLAY))
-		return;
-	callgate_v4l2_file_overlay_ended(gate, file, starts);
-	if (gate->vdev->queue)
-		callgate_v4l2_file_stopped(gate, file, starts, false);
-}
-
-static long ioctl_start(struct v4l2_gate *gate, struct file *file, ioctl_fn call, unsigned int cmd,
-			unsigned long arg)
-{
-	bool overlay = _IOC_NR(cmd) == _IOC_NR(VIDIOC_OVERLAY);
-	long ret;
-
-	ret = ask_or_check(gate, file, CALLGATE_OP_START);
-	if (ret) {
-		callgate_v4l2_file_denied(gate, file);
-		return ret;
-	}
-	/* Into the buffers of another one nobody starts. */
-	ret = overlay ? 0 : callgate_v4l2_buffers_held(gate, file, CALLGATE_OP_START);
-	if (ret)
-		return ret;
-	ret = callgate_v4l2_file_starting(gate, file);
-	if (ret)
-		return ret;
-	ret = call(file, cmd, arg);
-	callgate_v4l2_file_started(gate, file, ret >= 0, overlay);
-	if (overlay && ret >= 0 && !is_on(arg))
-		overlay_ended(gate, file);
-	/* A revocation that came while we were in the driver left the stream entered, for us to look again. */
-	if (ret < 0 && callgate_check_quiet(&gate->dev))
-		callgate_v4l2_file_lapsed(gate, file);
-	return check_again(gate, file, ret);
-}
-
-static long ioctl_stop(struct v4l2_gate *gate, struct file *file, ioctl_fn call, unsigned int cmd,
-		       unsigned long arg)
-{
-	u64 starts = callgate_v4l2_file_stopping(gate, file);
-	long ret = call(file, cmd, arg);
-
-	if (ret >= 0)
-		callgate_v4l2_file_stopped(gate, file, starts, false);
-	return ret;
-}
-
-static noinline long gated_ioctl(struct v4l2_gate *gate, struct file *file, ioctl_fn call,
-				 unsigned int cmd, unsigned long arg)
-{
-	enum callgate_op op;
-	long ret;
-
-	if (_IOC_TYPE(cmd) != 'V')
-		return call(file, cmd, arg);
-
-	switch (_IOC_NR(cmd)) {
-	case _IOC_NR(VIDIOC_REQBUFS):
-	case _IOC_NR(VIDIOC_CREATE_BUFS):
-		return ioctl_buffers(gate, file, call, cmd, arg);
-	case _IOC_NR(VIDIOC_STREAMON):
-	case _IOC_NR(VIDIOC_OVERLAY):
-		return ioctl_start(gate, file, call, cmd, arg);
-	case _IOC_NR(VIDIOC_STREAMOFF):
-		return ioctl_stop(gate, file, call, cmd, arg);
-	case _IOC_NR(VIDIOC_QBUF):
-		op = CALLGATE_OP_QUEUE;
-		break;
-	case _IOC_NR(VIDIOC_DQBUF):
-		op = CALLGATE_OP_DEQUEUE;
-		break;
-	case _IOC_NR(VIDIOC_PREPARE_BUF):
-	case _IOC_NR(VIDIOC_EXPBUF):
-	case REMOVE_BUFS_NR:
-		op = CALLGATE_OP_BUFFERS;
-		break;
-	default:
-		return call(file, cmd, arg);
-	}
-
-	ret = callgate_check(&gate->dev, op);
-	if (ret) {
-		callgate_v4l2_file_denied(gate, file);
-		return ret;
-	}
-
-	switch (_IOC_NR(cmd)) {
-	case _IOC_NR(VIDIOC_QBUF):
-	case _IOC_NR(VIDIOC_PREPARE_BUF):
-		return ioctl_queue(gate, file, call, cmd, arg);
-	case _IOC_NR(VIDIOC_EXPBUF):
-		return ioctl_export(gate, file, call, cmd, arg);
-	default:
-		return check_again(gate, file, call(file, cmd, arg));
-	}
-}
-
-static noinline long ungated_ioctl(struct file *file, unsigned int cmd, unsigned long arg,
-				   bool compat)
-{
-	const struct v4l2_file_operations *fops = ungated_fops(file);
-	ioctl_fn call = fops ? driver_ioctl(fops, compat) : NULL;
-
-	return call && !is_hook(call) ? call(file, cmd, arg) : -ENODEV;
-}
-
-/* Of a cgroup's grant; as hook_buffer(). */
-static noinline long buffer_in_cgroup(struct v4l2_gate *gate, struct file *file, unsigned int cmd,
-				      unsigned long arg, bool queue)
-{
-	struct callgate_pass pass;
-	long epoch, ret;
-	bool sure;
-
-	pass = callgate_check_cgroup(&gate->dev, &epoch);
-	sure = pass.cgroup && !callgate_check_traced() &&
-	       (!queue || callgate_v4l2_surely_held(gate, file, epoch));
-	if (!sure)
-		return gated_ioctl(gate, file, gate->orig->unlocked_ioctl, cmd, arg);
-	callgate_check_count();
-	ret = gate->orig->unlocked_ioctl(file, cmd, arg);
-	if (likely(callgate_check_holds(pass.until, epoch) && callgate_check_member(pass.cgroup)))
-		return ret;
-	return queue ? queue_again(gate, file, CALLGATE_OP_QUEUE, ret)
-		     : check_again(gate, file, ret);
-}
-
-/*
- * QBUF and DQBUF come with each picture. Where everything that gated_ioctl() would ask is sure, they are passed on and
- * nothing is asked again unless something has changed meanwhile. All in one function, for calls and saved
- * registers would cost more than the questions.
- */
-static __always_inline long hook_buffer(struct file *file, unsigned int cmd, unsigned long arg,
-					bool queue)
-{
-	struct v4l2_gate *gate;
-	unsigned long until;
-	long epoch, ret;
-	u64 id;
-
-	callgate_enter();
-	rcu_read_lock_sched();
-	gate = callgate_v4l2_gate_get_sched(file);
-	if (unlikely(!gate)) {
-		rcu_read_unlock_sched();
-		ret = ungated_ioctl(file, cmd, arg, false);
-		goto leave;
-	}
-	if (callgate_check_traced() ||
-	    unlikely(!callgate_check_quick(&gate->dev, &until, &epoch, &id)) ||
-	    unlikely(queue && !callgate_v4l2_surely_granted(gate, file, id))) {
-		rcu_read_unlock_sched();
-		ret = buffer_in_cgroup(gate, file, cmd, arg, queue);
-		goto put;
-	}
-	callgate_check_count();
-	rcu_read_unlock_sched();
-	ret = gate->orig->unlocked_ioctl(file, cmd, arg);
-	if (unlikely(!callgate_check_holds(until, epoch)))
-		ret = queue ? queue_again(gate, file, CALLGATE_OP_QUEUE, ret)
-			    : check_again(gate, file, ret);
-put:
-	callgate_v4l2_gate_put(gate);
-leave:
-	callgate_leave();
-	return ret;
-}
-
-/* Not traced apart from hook_v4l2_ioctl(), which is one of the same. */
-static noinline notrace long hook_qbuf(struct file *file, unsigned int cmd, unsigned long arg)
-{
-	return hook_buffer(file, cmd, arg, true);
-}
-
-static noinline notrace long hook_dqbuf(struct file *file, unsigned int cmd, unsigned long arg)
-{
-	return hook_buffer(file, cmd, arg, false);
-}
-
-static noinline long hook_other(struct file *file, unsigned int cmd, unsigned long arg, bool compat)
-{
-	struct v4l2_gate *gate = hook_enter(file);
-	long ret;
-
-	if (gate)
-		ret = gated_ioctl(gate, file, driver_ioctl(gate->orig, compat), cmd, arg);
-	else
-		ret = ungated_ioctl(file, cmd, arg, compat);
-	hook_leave(gate);
-	return ret;
-}
-
-/*
- * By type and number, not by the whole command: 32-bit programs' commands arrive with
- * 32-bit sizes, and older structure layouts share the number too.
- */
-static bool is_command(unsigned int cmd, unsigned int wanted)
-{
-	return (u16)cmd == (u16)wanted;
-}
-
-static long hook_v4l2_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
-{
-	if (is_command(cmd, VIDIOC_QBUF))
-		return hook_qbuf(file, cmd, arg);
-	if (is_command(cmd, VIDIOC_DQBUF))
-		return hook_dqbuf(file, cmd, arg);
-	return hook_other(file, cmd, arg, false);
-}
-
-#ifdef CONFIG_COMPAT
-static long hook_v4l2_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
-{
-	return hook_other(file, cmd, arg, true);
-}
-#endif
 
 void callgate_v4l2_hook(struct v4l2_file_operations *fops, const struct v4l2_file_operations *orig)
 {
@@ -732,10 +360,10 @@ void callgate_v4l2_hook(struct v4l2_file_operations *fops, const struct v4l2_fil
 	if (orig->mmap)
 		fops->mmap = hook_v4l2_mmap;
 	if (orig->unlocked_ioctl)
-		fops->unlocked_ioctl = hook_v4l2_ioctl;
+		fops->unlocked_ioctl = callgate_v4l2_hook_ioctl;
 #ifdef CONFIG_COMPAT
 	if (orig->compat_ioctl32)
-		fops->compat_ioctl32 = hook_v4l2_compat_ioctl;
+		fops->compat_ioctl32 = callgate_v4l2_hook_compat_ioctl;
 #endif
 }
 

@@ -2,11 +2,11 @@
 /* One fault for each rule of this folder, which must find it. Never compiled. */
 static ssize_t hook_read(struct file *file, size_t size)
 {
-	struct v4l2_gate *gate = hook_enter(file);
+	struct v4l2_gate *gate = callgate_v4l2_enter(file);
 
 	if (!size)
-		return -EINVAL; /* hook_leave */
-	hook_leave(gate);
+		return -EINVAL; /* callgate_v4l2_leave */
+	callgate_v4l2_leave(gate);
 	return 0;
 }
 

@@ -6,14 +6,14 @@ virtual report
 expression gate, ret;
 position p;
 @@
- gate = hook_enter(...)
- ... when != hook_leave(gate)
+ gate = callgate_v4l2_enter(...)
+ ... when != callgate_v4l2_leave(gate)
  return@p ret;
 
 @ script:python depends on report @
 p << entered.p;
 @@
-coccilib.report.print_report(p[0], "an operation returns without hook_leave()")
+coccilib.report.print_report(p[0], "an operation returns without callgate_v4l2_leave()")
 
 @ counted exists @
 expression ret;
@@ -27,5 +27,5 @@ position p;
 p << counted.p;
 @@
 # The function that enters for the others.
-if p[0].current_element != "hook_enter":
+if p[0].current_element != "callgate_v4l2_enter":
     coccilib.report.print_report(p[0], "an operation returns without callgate_leave()")
