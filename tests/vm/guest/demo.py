@@ -317,12 +317,12 @@ CAPTURE = ["ffmpeg", "-nostdin", "-v", "error", "-f", "v4l2", "-video_size", "32
 class Call:
     """One call from Alice to Bob, approved by both at their terminals."""
 
-    def __init__(self, alice, bob, relay, command, sink):
+    def __init__(self, alice, bob, relay, command, sink, *options):
         self.alice, self.bob = alice, bob
         self.callee = Program(bob.argv(CTL, "answer", "--camera", "--microphone", "--via", relay.bob,
                                        "--as", "bob", "--", *sink))
         self.caller = Program(alice.argv(CTL, "call", "bob", "--camera", "--microphone", "--via", relay.alice,
-                                         "--as", "alice", "--", *command))
+                                         "--as", "alice", *options, "--", *command))
 
     def approve(self, first):
         """Both type "allow"; at the first call both compare the numbers. Returns what was shown."""
@@ -390,7 +390,7 @@ def step_2_and_3(alice, bob, monitor, where):
     picture, sound, copy = f"{where}/picture.png", f"{where}/tone.wav", f"{where}/received.mkv"
     sink = ["sh", "-c", f"tee {copy} | ffmpeg -nostdin -v error -y -i - -map 0:v -frames:v 1 -update 1 "
             f"{picture} -map 0:a -t 2 {sound}; cat >/dev/null"]
-    call = Call(alice, bob, relay, [a.format(mic=MICROPHONE) for a in CAPTURE], sink)
+    call = Call(alice, bob, relay, [a.format(mic=MICROPHONE) for a in CAPTURE], sink, "--tell-programs")
     shown = call.approve(first=True)
     for name in ("alice", "bob"):
         for text in (shown[name], shown[name + "-compare"]):
@@ -424,6 +424,10 @@ def step_2_and_3(alice, bob, monitor, where):
     status = call.caller.wait(20)
     said = re.findall(r"callgatectl: (.*)", call.caller.text)
     check(5, "Alice's command was ended", status is not None, said[-1] if said else "")
+    used = "ffmpeg had the camera for \\d+ s and the microphone for \\d+ s"
+    own, told = re.search("/usr/bin/" + used, call.caller.text), wait_for(lambda: re.search("says that there " + used, call.callee.text), 10)
+    check(5, "she is told which programs had them meanwhile", own, own.group(0) if own else last_line(call.caller.text))
+    check(5, "and Bob is, because she wanted that", told, told.group(0) if told else last_line(call.callee.text))
     call.stop()
     relay.tell("quit")
     bars = bars_in(picture) if both else 0
