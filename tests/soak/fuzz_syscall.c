@@ -32,6 +32,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,19 +44,21 @@
 #include "microphone.h"
 #include "old_map.h"
 
-#define WORKERS	 5
-#define STRANGER 0 /* never granted */
-#define LONER	 1 /* shares no file, so that its mappings are its own */
-#define QUIET	 2 /* shares its files, and others go on using them */
-#define THREADS	 2
-#define SLOTS	 3
-#define LIFE_MS	 4000
-#define PLAYERS	 8 /* each substream hears the tone */
+#define WORKERS	    5
+#define STRANGER    0 /* never granted */
+#define LONER	    1 /* shares no file, so that its mappings are its own */
+#define QUIET	    2 /* shares its files, and others go on using them */
+#define THREADS	    2
+#define SLOTS	    3
+#define LIFE_MS	    4000
+#define PLAYERS	    8 /* each substream hears the tone */
 /* Two looks at a mapping after the end of a grant; the stop is a worker's and may be late on a busy machine. */
-#define SETTLED	 3000000000ull
-#define LOOK_MS	 150
-#define LONG	 300 /* seconds */
-#define MIC_NODE "/dev/snd/pcmC0D0c"
+#define SETTLED	    3000000000ull
+#define LOOK_MS	    150
+#define LONG	    300 /* seconds */
+#define MIC_NODE    "/dev/snd/pcmC0D0c"
+#define VIDEO_MAJOR 81
+#define SOUND_MAJOR 116
 
 /**
  * struct worker - in shared memory
@@ -229,6 +232,15 @@ static void fork_child(struct fuzzer *f)
 	atomic_fetch_add(&shared->forks, 1);
 }
 
+/* Another thread may have closed the file meanwhile, and its number be that of a node of the other kind. */
+static bool is_node(int fd, enum fuzz_kind kind)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISCHR(st.st_mode) &&
+	       major(st.st_rdev) == (kind == FUZZ_CAMERA ? VIDEO_MAJOR : SOUND_MAJOR);
+}
+
 static void operate(struct fuzzer *f, enum fuzz_kind kind, int slot, int place)
 {
 	unsigned int before = epoch(f, kind);
@@ -237,6 +249,7 @@ static void operate(struct fuzzer *f, enum fuzz_kind kind, int slot, int place)
 	struct fuzz_result r;
 
 	r = fuzz_do(kind, place, fd, other, &f->maps[kind], &f->random);
+	r.in &= is_node(fd, kind);
 	judge(f, kind, before, &r);
 }
 
