@@ -129,7 +129,7 @@ kernel_cmds = $(foreach t,$(kself_bin),$(call kself_run,$(RELEASE),$(t)))
 newer_bin = $(filter-out %/request_test %/grant_test,$(kself_bin))
 newer_cmds = $(if $(newer),$(foreach t,$(newer_bin),$(call kself_run,$(newer),$(t))),$(if $(KERNEL),,"tests/skip no package source has a kernel $(NEWER)x for the kernel tests"))
 vm_cmds := $(wildcard tests/vm/*_test tests/desktop/presence_test tests/desktop/desktop_test)
-demo_cmds := "tests/vm/demo.sh --tap --kernel '$(RELEASE)'"
+alone_cmds := "tests/vm/demo.sh --tap --kernel '$(RELEASE)'"
 
 check-build: all tests
 	$(Q)$(MAKE) module driver
@@ -148,7 +148,7 @@ check-kernel: module driver $(kself_bin) ## the module, one boot for each progra
 	$(Q)tests/run $(if $(TEST_SECONDS),--timeout $(TEST_SECONDS)) $(kernel_cmds)
 
 check-vm: all ## the rig itself and the whole system
-	$(Q)tests/run $(vm_cmds) $(demo_cmds)
+	$(Q)tests/run $(vm_cmds) $(alone_cmds)
 
 # Their programs and recipes: tests/model/rules.mk, tests/sim/rules.mk, tests/fuzz/rules.mk.
 check-model: ## the model of a call with two heartbeats each, in minutes and 4 GB
@@ -185,7 +185,7 @@ check: setup ## install, build, run every test
 .PHONY: check-all
 check-all: check-build
 	$(Q)tests/run --jobs 2 $(lint_cmds) $(unit_cmds) $(sim_cmds) $(bus_cmds) $(desktop_cmds) $(kernel_cmds) $(newer_cmds) $(vm_cmds) \
-		--alone $(fuzz_cmds) $(demo_cmds)
+		--alone $(fuzz_cmds) $(alone_cmds)
 
 # ---- rules -----------------------------------------------------------------------------------------------------
 
