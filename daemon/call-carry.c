@@ -101,21 +101,12 @@ unsigned int calls_pack(struct calls *calls, struct writer *w)
 
 /* ---- reading ------------------------------------------------------------------------------------- */
 
-static bool take_flag(struct reader *r)
-{
-	uint8_t flag = reader_u8(r);
-
-	if (flag > 1)
-		r->bad = true;
-	return flag == 1;
-}
-
 static void take_subject(struct reader *r, struct call *call, uint64_t *ret_scope)
 {
 	call->subject.pid = (pid_t)reader_be32(r);
 	call->subject.cookie = reader_be64(r);
 	call->subject.start_time = reader_be64(r);
-	call->subject.proven = take_flag(r);
+	call->subject.proven = reader_flag(r);
 	*ret_scope = reader_be64(r);
 	if (call->subject.pid <= 0)
 		r->bad = true;
@@ -164,14 +155,14 @@ static int take(struct call *call, struct reader *r, uint64_t now, uint64_t *ret
 	call->uid = reader_be32(r);
 	reader_text(r, owner, sizeof(owner));
 	reader_text(r, call->app, sizeof(call->app));
-	call->app_proven = take_flag(r);
-	call->incoming = take_flag(r);
+	call->app_proven = reader_flag(r);
+	call->incoming = reader_flag(r);
 	reader_text(r, call->contact, sizeof(call->contact));
-	call->claimed = take_flag(r);
+	call->claimed = reader_flag(r);
 	call->auth = reader_u8(r);
 	call->opened = reader_be64(r);
 	call->began = reader_be64(r);
-	call->tells = take_flag(r);
+	call->tells = reader_flag(r);
 	err = take_groups(r, call);
 	if (err < 0)
 		return err;

@@ -53,15 +53,6 @@ static void claims_put(struct writer *w, const struct channel_claims *claims)
 	writer_u8(w, claims->gate);
 }
 
-static bool flag_get(struct reader *r)
-{
-	uint8_t flag = reader_u8(r);
-
-	if (flag > 1)
-		r->bad = true;
-	return flag == 1;
-}
-
 /* @allowed: kinds that it may name. */
 static void claims_get(struct reader *r, struct channel_claims *ret, uint16_t allowed)
 {
@@ -70,7 +61,7 @@ static void claims_get(struct reader *r, struct channel_claims *ret, uint16_t al
 	ret->level[0] = reader_u8(r);
 	ret->level[1] = reader_u8(r);
 	ret->sas = reader_u8(r);
-	ret->gate = flag_get(r);
+	ret->gate = reader_flag(r);
 	if ((ret->captured | ret->granted) & ~allowed || ret->level[0] >= CHANNEL_LEVEL_COUNT ||
 	    ret->level[1] >= CHANNEL_LEVEL_COUNT || ret->sas >= CHANNEL_SAS_DIFFERS)
 		r->bad = true;
@@ -97,7 +88,7 @@ static void offer_get(struct reader *r, struct channel *c)
 	pair_get(r, c->offer.media);
 	pair_get(r, c->accepted);
 	for (unsigned int dir = 0; dir < 2; dir++)
-		c->takes_programs[dir] = flag_get(r);
+		c->takes_programs[dir] = reader_flag(r);
 	c->interval_ms = reader_be32(r);
 	blob_get(r, &c->init);
 	blob_get(r, &c->resp);
@@ -236,7 +227,7 @@ int channel_unpack(struct channel **ret, const struct channel_params *params, st
 	times_get(r, c);
 	pair_get(r, c->fetched);
 	claims_get(r, &c->local, c->accepted[channel_own_dir(c)]);
-	c->has_peer_claims = flag_get(r);
+	c->has_peer_claims = reader_flag(r);
 	claims_get(r, &c->peer, c->accepted[PEER(channel_own_dir(c))]);
 	if (r->bad || !offer_valid(c) || !counters_valid(c) || !times_valid(c, now))
 		return -EBADMSG;

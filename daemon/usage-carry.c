@@ -11,11 +11,6 @@
 
 #include "util/bytes.h"
 
-static uint64_t counted(const struct usage_span *span, uint64_t now)
-{
-	return span->ns + (span->running && now > span->since ? now - span->since : 0);
-}
-
 void usage_pack(const struct usage *usage, uint64_t now, struct writer *w)
 {
 	writer_u8(w, usage != NULL);
@@ -25,12 +20,12 @@ void usage_pack(const struct usage *usage, uint64_t now, struct writer *w)
 	writer_u8(w, (uint8_t)usage->level);
 	writer_u8(w, usage->blind);
 	for (unsigned int kind = 0; kind < 2; kind++)
-		writer_be64(w, counted(&usage->own[kind], now));
+		writer_be64(w, usage_ns(&usage->own[kind], now));
 	writer_u8(w, (uint8_t)usage->n);
 	for (unsigned int i = 0; i < usage->n; i++) {
 		writer_text(w, usage->programs[i].name);
 		for (unsigned int kind = 0; kind < 2; kind++)
-			writer_be64(w, counted(&usage->programs[i].spans[kind], now));
+			writer_be64(w, usage_ns(&usage->programs[i].spans[kind], now));
 	}
 }
 
@@ -65,7 +60,7 @@ bool usage_unpack(struct usage *usage, uint64_t now, struct reader *r)
 		return has == 0 && !r->bad;
 	taken.began = reader_be64(r);
 	taken.level = reader_u8(r);
-	taken.blind = reader_u8(r) != 0;
+	taken.blind = reader_flag(r);
 	for (unsigned int kind = 0; kind < 2; kind++)
 		taken.own[kind].ns = reader_be64(r);
 	take_programs(r, &taken);

@@ -36,13 +36,15 @@ static void span_stop(struct usage_span *span, uint64_t now)
 		span->ns += now - span->since;
 }
 
+uint64_t usage_ns(const struct usage_span *span, uint64_t now)
+{
+	return span->ns + (span->running && now > span->since ? now - span->since : 0);
+}
+
 uint32_t usage_seconds(const struct usage_span *span, uint64_t now)
 {
-	uint64_t ns = span->ns, seconds;
+	uint64_t seconds = (usage_ns(span, now) + NS_PER_S - 1) / NS_PER_S;
 
-	if (span->running && now > span->since)
-		ns += now - span->since;
-	seconds = (ns + NS_PER_S - 1) / NS_PER_S;
 	return seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
 }
 

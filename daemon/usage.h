@@ -82,6 +82,8 @@ void usages_stopped(struct usages *usages, const struct capture *stream, uint64_
 /* No stream is known any more; gate: but those that run are told again. */
 void usages_lost(struct usages *usages, bool gate, uint64_t now);
 
+/* What is over and what runs, until now. */
+uint64_t usage_ns(const struct usage_span *span, uint64_t now);
 /* Whole seconds, rounded up: what ran at all is not nothing. */
 uint32_t usage_seconds(const struct usage_span *span, uint64_t now);
 /* Fills in kinds, seconds and uses. */

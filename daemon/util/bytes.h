@@ -107,6 +107,16 @@ static inline uint64_t reader_be64(struct reader *r)
 	return p ? get_be64(p) : 0;
 }
 
+/* One byte, 0 or 1; with another one the reader is bad. */
+static inline bool reader_flag(struct reader *r)
+{
+	uint8_t flag = reader_u8(r);
+
+	if (flag > 1)
+		r->bad = true;
+	return flag == 1;
+}
+
 /* True when everything was read and nothing is left over. */
 static inline bool reader_done(const struct reader *r)
 {
