@@ -49,7 +49,6 @@ struct gate {
 
 uint32_t gate_u32(struct nlattr **attrs, int type);
 uint64_t gate_u64(struct nlattr **attrs, int type);
-uint8_t gate_u8(struct nlattr **attrs, int type);
 void gate_parse_who(struct nlattr **attrs, struct process_facts *who);
 /* For an answer with the mode; @ret: a uint8_t. */
 void gate_take_mode(struct gate *gate, struct nlattr **attrs, void *ret);

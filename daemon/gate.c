@@ -82,7 +82,7 @@ uint64_t gate_u64(struct nlattr **attrs, int type)
 	return attrs[type] != NULL && nla_len(attrs[type]) >= 8 ? nla_get_u64(attrs[type]) : 0;
 }
 
-uint8_t gate_u8(struct nlattr **attrs, int type)
+static uint8_t gate_u8(struct nlattr **attrs, int type)
 {
 	return attrs[type] != NULL && nla_len(attrs[type]) >= 1 ? nla_get_u8(attrs[type]) : 0;
 }

@@ -22,7 +22,7 @@ void metrics_init(struct metrics *metrics)
 				     .answered = { .bounds = short_bounds } };
 }
 
-void metrics_time(struct metrics_times *times, uint64_t ns)
+static void metrics_time(struct metrics_times *times, uint64_t ns)
 {
 	double seconds = (double)ns / NS_PER_S;
 

@@ -57,7 +57,6 @@ struct metrics {
 };
 
 void metrics_init(struct metrics *metrics);
-void metrics_time(struct metrics_times *times, uint64_t ns);
 
 void metrics_session_began(struct metrics *metrics, const char *app, bool incoming);
 /* @ns: how long it was open. */

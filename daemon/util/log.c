@@ -49,16 +49,6 @@ static const struct {
 
 _Static_assert(sizeof(events) / sizeof(events[0]) == _LOG_EVENT_MAX, "each event has an id");
 
-const char *log_event_name(enum log_event event)
-{
-	return events[event].name;
-}
-
-const char *log_event_id(enum log_event event)
-{
-	return events[event].id;
-}
-
 /* systemd says so in the environment; somebody else may have taken standard error since. */
 static bool is_journal(void)
 {

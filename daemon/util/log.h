@@ -37,7 +37,3 @@ enum log_event {
  */
 void log_event(enum log_event event, uid_t uid, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-
-/* The name, CALLGATE_EVENT, and the 32 digits of the message id. */
-const char *log_event_name(enum log_event event);
-const char *log_event_id(enum log_event event);
