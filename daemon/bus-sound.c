@@ -421,28 +421,34 @@ static int method_attach(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return sd_bus_reply_method_return(m, NULL);
 }
 
-/* The server that the sender manages. */
-static struct sound *find_sound(struct service *service, sd_bus_message *m)
+/* The server that the sender manages. 0; otherwise the method's result. */
+static int find_sound(struct service *service, sd_bus_message *m, struct sound **ret_sound,
+		      sd_bus_error *error)
 {
 	const char *sender = sd_bus_message_get_sender(m);
 	struct sound *sound;
 
 	LIST_FOREACH(sound, &service->sounds, all)
-	if (sender != NULL && strcmp(sound->name, sender) == 0)
-		return sound;
-	return NULL;
+	{
+		if (sender == NULL || strcmp(sound->name, sender) != 0)
+			continue;
+		*ret_sound = sound;
+		return 0;
+	}
+	return refused(error, REFUSAL_NOT_OWNER,
+		       "Only who called Attach may say anything of a sound server.");
 }
 
 static int find_client(struct service *service, sd_bus_message *m, uint32_t id,
 		       struct sound **ret_sound, struct sound_client **ret_client,
 		       sd_bus_error *error)
 {
-	struct sound *sound = find_sound(service, m);
+	struct sound *sound = NULL;
 	struct sound_client *client;
+	int r = find_sound(service, m, &sound, error);
 
-	if (sound == NULL)
-		return refused(error, REFUSAL_NOT_OWNER,
-			       "Only who called Attach may say anything of a sound server.");
+	if (r < 0)
+		return r;
 	LIST_FOREACH(client, &sound->clients, all)
 	{
 		if (client->id != id)
@@ -457,17 +463,16 @@ static int find_client(struct service *service, sd_bus_message *m, uint32_t id,
 static int method_watch(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct service *service = userdata;
-	struct sound *sound = find_sound(service, m);
+	struct sound *sound = NULL;
 	struct process_facts facts;
 	struct sound_client *client;
 	int r, pidfd;
 
 	r = sd_bus_message_read(m, "h", &pidfd);
+	if (r >= 0)
+		r = find_sound(service, m, &sound, error);
 	if (r < 0)
 		return r;
-	if (sound == NULL)
-		return refused(error, REFUSAL_NOT_OWNER,
-			       "Only who called Attach may say anything of a sound server.");
 	r = identify(service, sound->uid, pidfd, &facts, error);
 	if (r < 0)
 		return r;
@@ -532,18 +537,17 @@ static int method_use(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 static int method_intruder(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	struct sound *sound = find_sound(userdata, m);
+	struct sound *sound = NULL;
 	char shown[PROCESS_EXE_MAX + 1];
 	const char *who;
 	uint32_t kinds;
 	int r;
 
 	r = sd_bus_message_read(m, "su", &who, &kinds);
+	if (r >= 0)
+		r = find_sound(userdata, m, &sound, error);
 	if (r < 0)
 		return r;
-	if (sound == NULL)
-		return refused(error, REFUSAL_NOT_OWNER,
-			       "Only who called Attach may say anything of a sound server.");
 	text_show(shown, sizeof(shown), who);
 	if (!sound->tripped)
 		trip(sound, shown, kinds);
