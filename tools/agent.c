@@ -416,21 +416,6 @@ int agent_harden(void)
 	return 0;
 }
 
-static int add_signals(struct agent *agent)
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	sigset_t set;
-	int r = 0;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaddset(&set, signals[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]) && r >= 0; i++)
-		r = sd_event_add_signal(agent->event, NULL, signals[i], on_signal, agent);
-	return r;
-}
-
 int agent_start(struct agent *agent)
 {
 	int r;
@@ -449,7 +434,7 @@ int agent_start(struct agent *agent)
 					"org.freedesktop.DBus.Local", "Disconnected",
 					on_disconnected, agent);
 	if (r >= 0)
-		r = add_signals(agent);
+		r = client_on_signals(agent->event, on_signal, agent);
 	if (r >= 0)
 		r = sd_bus_attach_event(agent->client.bus, agent->event, 0);
 	if (r < 0)

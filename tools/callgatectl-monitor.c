@@ -9,7 +9,6 @@
 #include "plain.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-event.h>
@@ -207,22 +206,16 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
 int verb_monitor(const struct ctl_request *request)
 {
 	struct monitor monitor = { .request = request };
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	sigset_t set;
 	int r;
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaddset(&set, signals[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	r = sd_event_default(&monitor.event);
+	if (r >= 0)
+		r = client_on_signals(monitor.event, NULL, NULL);
 	monitor.exit = ctl_connect(&monitor.client);
 	if (monitor.exit != CTL_OK)
 		goto out;
 	monitor.client.on_owner = on_owner;
 	monitor.client.userdata = &monitor;
-	r = sd_event_default(&monitor.event);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]) && r >= 0; i++)
-		r = sd_event_add_signal(monitor.event, NULL, signals[i], NULL, NULL);
 	if (r >= 0)
 		r = sd_bus_attach_event(monitor.client.bus, monitor.event, 0);
 	if (r >= 0)

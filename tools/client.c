@@ -11,6 +11,7 @@
 #include "client.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,21 @@ static int match_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	if (client->on_owner)
 		client->on_owner(client->userdata);
 	return 0;
+}
+
+int client_on_signals(sd_event *event, sd_event_signal_handler_t handler, void *userdata)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	sigset_t set;
+	int r = 0;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(&set, signals[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]) && r >= 0; i++)
+		r = sd_event_add_signal(event, NULL, signals[i], handler, userdata);
+	return r;
 }
 
 int client_open(struct client *client)

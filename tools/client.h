@@ -60,6 +60,9 @@ struct client {
 int client_open(struct client *client);
 void client_close(struct client *client);
 
+/* SIGINT, SIGTERM and SIGHUP come through the event loop from here on; without a handler they end it. */
+int client_on_signals(sd_event *event, sd_event_signal_handler_t handler, void *userdata);
+
 /* Learn who the daemon is and follow it. Starts it where the bus knows how; its absence is no error. */
 int client_follow(struct client *client);
 

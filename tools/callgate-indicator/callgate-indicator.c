@@ -11,7 +11,6 @@
 
 #include <getopt.h>
 #include <locale.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-event.h>
@@ -109,18 +108,11 @@ static int attach(struct indicator *indicator, sd_bus *bus)
 
 static int start(struct indicator *indicator)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 	struct state *state = &indicator->state;
-	sigset_t set;
-	int r;
+	int r = sd_event_default(&indicator->event);
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaddset(&set, signals[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	r = sd_event_default(&indicator->event);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]) && r >= 0; i++)
-		r = sd_event_add_signal(indicator->event, NULL, signals[i], NULL, NULL);
+	if (r >= 0)
+		r = client_on_signals(indicator->event, NULL, NULL);
 	if (r >= 0)
 		r = sd_event_add_defer(indicator->event, &indicator->refresh, on_refresh,
 				       indicator);
