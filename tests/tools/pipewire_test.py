@@ -8,18 +8,12 @@ import os
 import subprocess
 import sys
 
-ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
-PROGRAM = os.path.join(ROOT, os.environ.get("BUILD", "build"), "callgate-pipewire")
-count = failed = 0
+sys.dont_write_bytecode = True
+from fake import BUILD, Tap  # noqa: E402
 
-
-def ok(good, what, seen=""):
-    global count, failed
-    count += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {what}", flush=True)
-    if not good:
-        print(f"# {seen!r}", flush=True)
+PROGRAM = os.path.join(BUILD, "callgate-pipewire")
+tap = Tap()
+ok = tap.ok
 
 
 def run(*words):
@@ -42,5 +36,4 @@ if old:
        "a PipeWire that is too old is refused, with what still works", seen)
 else:
     ok(True, "a PipeWire that is too old is refused # SKIP this one is new enough")
-print(f"1..{count}")
-sys.exit(1 if failed else 0)
+sys.exit(tap.done())

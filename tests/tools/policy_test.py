@@ -7,18 +7,11 @@ import subprocess
 import sys
 import tempfile
 
-TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", ".."))
-CTL = os.path.join(TOP, os.environ.get("BUILD", "build"), "callgatectl")
-count = failed = 0
+sys.dont_write_bytecode = True
+from fake import CTL, Tap  # noqa: E402
 
-
-def ok(good, what, seen=""):
-    global count, failed
-    count += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {what}", flush=True)
-    if not good:
-        print(f"# {seen}")
+tap = Tap()
+ok = tap.ok
 
 
 def ctl(*words):
@@ -72,5 +65,4 @@ with tempfile.TemporaryDirectory() as top:
     os.chmod(good, 0o666)
     code, out, err = ctl("explain", "--rules", folder, "--app", "/a")
     ok(code == 1 and "others than root" in err, "a file that the service would not take is not explained", err)
-print(f"1..{count}")
-sys.exit(1 if failed else 0)
+sys.exit(tap.done())

@@ -14,26 +14,15 @@ import sys
 import time
 
 import demo
+import unit
 from demo import Call, Person, Program, Relay, wait_for
+from unit import LONG, ok
 
-LONG = 120  # seconds that a loaded, emulated machine may take for what takes one
 UID = 1000
 RUNTIME = f"/run/user/{UID}"
 VICTIM = f"/callgate/{os.environ.get('BUILD', 'build')}/tests/pipewire/victim"
 TIMES = int(os.environ.get("TIMES", "3"))
 HELD_S = 2  # how long something is watched that must not happen
-count = 0
-failed = 0
-
-
-def ok(good, what, seen=""):
-    global count, failed
-    count += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {what}", flush=True)
-    if not good and seen:
-        print("# " + str(seen).replace("\n", "\n# "), flush=True)
-    return good
 
 
 class Desktop(Person):
@@ -454,11 +443,11 @@ def main():
     held(alice, "without callgate-pipewire")
     alice.systemctl("start", "callgate-pipewire")
     calls(alice, "all" in sys.argv)
-    print(f"1..{count}", flush=True)
-    if failed:
+    print(f"1..{unit.count}", flush=True)
+    if unit.failed:
         print(subprocess.run(["journalctl", "--no-pager", "-o", "cat", "-n", "80"], capture_output=True, text=True,
                              check=False).stdout, file=sys.stderr)
-    return 1 if failed else 0
+    return 1 if unit.failed else 0
 
 
 if __name__ == "__main__":
