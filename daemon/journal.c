@@ -12,22 +12,17 @@
  */
 #include "journal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "journal-dir.h"
 #include "util/file.h"
 #include "util/macro.h"
 
 #define DAY_SECONDS 86400u
-/* A daemon that restarts for ever must not fill a directory that is read whole. */
-#define PARTS_MAX   4096u
 /* Bytes of the longest record. */
 #define CELLS_MAX   ((RECORD_LEN_MAX / SEGMENT_CELL_DATA + 1) * SEGMENT_CELL_LEN)
 
@@ -56,171 +51,6 @@ uint32_t journal_day(uint64_t seconds)
 	return day > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)day;
 }
 
-/* ---- the key file -------------------------------------------------------------------------------- */
-
-static int load(const struct journal *journal, struct keyring **ret_keyring)
-{
-	_cleanup_(crypto_secret_free_p) void *bytes = crypto_secret_new(KEYRING_ENCODED_MAX);
-	_cleanup_(keyring_free_p) struct keyring *keyring = keyring_new();
-	ssize_t len;
-	int r;
-
-	if (!bytes || !keyring)
-		return -ENOMEM;
-	len = file_read_private(journal->dir, JOURNAL_KEYS, bytes, KEYRING_ENCODED_MAX);
-	if (len < 0 && len != -ENOENT)
-		return (int)len;
-	if (len >= 0) {
-		r = keyring_decode(keyring, bytes, (size_t)len);
-		if (r < 0)
-			return r;
-	}
-	*ret_keyring = TAKE_PTR(keyring);
-	return 0;
-}
-
-static int save(const struct journal *journal, const struct keyring *keyring)
-{
-	_cleanup_(crypto_secret_free_p) void *bytes = crypto_secret_new(KEYRING_ENCODED_MAX);
-
-	if (!bytes)
-		return -ENOMEM;
-	return file_write_private(journal->dir, JOURNAL_KEYS, bytes,
-				  keyring_encode(keyring, bytes));
-}
-
-/* ---- the segments -------------------------------------------------------------------------------- */
-
-static void part_name(uint32_t day, uint32_t generation, uint64_t first, char *ret)
-{
-	snprintf(ret, JOURNAL_NAME_MAX, "%08" PRIx32 "-%08" PRIx32 "-%016" PRIx64, day, generation,
-		 first);
-}
-
-static bool parse_part(const char *name, struct journal_part *ret_part)
-{
-	struct journal_part part;
-
-	if (strlen(name) != 34 || sscanf(name, "%8" SCNx32 "-%8" SCNx32 "-%16" SCNx64, &part.day,
-					 &part.generation, &part.first) != 3)
-		return false;
-	part_name(part.day, part.generation, part.first, part.name);
-	/* Only the one spelling that is written. */
-	if (strcmp(part.name, name) != 0)
-		return false;
-	part.size = 0;
-	*ret_part = part;
-	return true;
-}
-
-static int in_order(const void *a, const void *b)
-{
-	const struct journal_part *one = a, *other = b;
-
-	return (one->first > other->first) - (one->first < other->first);
-}
-
-/* All whose keys are there, in order; with @sweep removes everything else. */
-static int scan(const struct journal *journal, const struct keyring *keyring, bool sweep,
-		struct journal_part **ret_parts, size_t *ret_n)
-{
-	_cleanup_free_ struct journal_part *parts = NULL;
-	int fd = openat(journal->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-	const struct dirent *entry;
-	struct journal_part part;
-	struct stat st;
-	size_t n = 0;
-	DIR *dir;
-
-	if (fd < 0)
-		return -errno;
-	dir = fdopendir(fd);
-	if (!dir) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	parts = calloc(PARTS_MAX, sizeof(*parts));
-	if (!parts)
-		r = -ENOMEM;
-	while (r == 0 && (errno = 0, entry = readdir(dir))) {
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
-		    !strcmp(entry->d_name, JOURNAL_KEYS))
-			continue;
-		if (!parse_part(entry->d_name, &part) ||
-		    !keyring_find(keyring, part.day, part.generation)) {
-			if (sweep && unlinkat(journal->dir, entry->d_name, 0) < 0)
-				r = -errno;
-			continue;
-		}
-		if (fstatat(journal->dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-			r = -errno;
-			break;
-		}
-		part.size = (uint64_t)st.st_size;
-		if (n == PARTS_MAX)
-			r = -ENOSPC;
-		else
-			parts[n++] = part;
-	}
-	closedir(dir);
-	if (r < 0)
-		return r;
-	qsort(parts, n, sizeof(*parts), in_order);
-	*ret_parts = TAKE_PTR(parts);
-	*ret_n = n;
-	return 0;
-}
-
-static uint64_t cells_of(const struct journal_part *part)
-{
-	return part->size < SEGMENT_HEADER_LEN
-		       ? 0
-		       : (part->size - SEGMENT_HEADER_LEN) / SEGMENT_CELL_LEN;
-}
-
-/* Read by the tag alone: the daemon has nothing to check it with, the reader has. */
-static int last_tag(const struct journal *journal, const struct journal_part *part,
-		    uint64_t *ret_next, uint8_t *ret_tag)
-{
-	_cleanup_close_ int fd =
-		openat(journal->dir, part->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	off_t end = (off_t)(SEGMENT_HEADER_LEN + cells_of(part) * SEGMENT_CELL_LEN);
-
-	if (fd < 0)
-		return -errno;
-	if (pread(fd, ret_tag, SEGMENT_TAG_LEN, end - SEGMENT_TAG_LEN) != SEGMENT_TAG_LEN)
-		return -EIO;
-	*ret_next = part->first + cells_of(part);
-	return 0;
-}
-
-/*
- * Where the journal stands, by what is on the disk. With @tidy removes the segments without a whole cell: the next one begins
- * at the same number.
- */
-static int standing(const struct journal *journal, const struct keyring *keyring, bool tidy,
-		    uint64_t *ret_number, uint8_t *ret_tag)
-{
-	const struct journal_part *last = NULL;
-	_cleanup_free_ struct journal_part *parts = NULL;
-	size_t n;
-	int r;
-
-	r = scan(journal, keyring, false, &parts, &n);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < n; i++) {
-		if (cells_of(&parts[i]))
-			last = &parts[i];
-		else if (tidy && unlinkat(journal->dir, parts[i].name, 0) < 0)
-			return -errno;
-	}
-	*ret_number = keyring->floor;
-	memset(ret_tag, 0, SEGMENT_TAG_LEN);
-	return last ? last_tag(journal, last, ret_number, ret_tag) : 0;
-}
-
 static void close_segment(struct journal *journal)
 {
 	if (journal->fd >= 0) {
@@ -247,16 +77,16 @@ static int begin_segment(struct journal *journal, struct keyring *keyring, uint3
 		return -ENOSPC;
 	/* The key first: without it the segment would be swept away. */
 	if (keyring->generation != generation) {
-		r = save(journal, keyring);
+		r = journal_dir_save(journal->dir, keyring);
 		if (r < 0)
 			return r;
 	}
 	head = (struct segment_head){ .day = today, .generation = day->generation };
-	r = standing(journal, keyring, true, &head.first, head.previous);
+	r = journal_dir_standing(journal->dir, keyring, true, &head.first, head.previous);
 	if (r < 0)
 		return r;
 	segment_begin(&head, day->key, keyring->public_key, journal->keys, header, journal->tag);
-	part_name(head.day, head.generation, head.first, name);
+	journal_part_name(head.day, head.generation, head.first, name);
 	r = file_write_private(journal->dir, name, header, sizeof(header));
 	if (r < 0)
 		return r;
@@ -287,9 +117,9 @@ int journal_open(struct journal **ret_journal, int dir, uint32_t retain)
 	journal->fd = -1;
 	journal->retain = retain;
 	journal->keys = crypto_secret_new(sizeof(*journal->keys));
-	r = journal->keys ? load(journal, &keyring) : -ENOMEM;
+	r = journal->keys ? journal_dir_load(journal->dir, &keyring) : -ENOMEM;
 	if (r >= 0)
-		r = scan(journal, keyring, true, &parts, &n);
+		r = journal_dir_scan(journal->dir, keyring, true, &parts, &n);
 	/* Everything but to forget it all will say so. */
 	if (r == -EBADMSG)
 		r = 0;
@@ -316,7 +146,7 @@ struct journal *journal_free(struct journal *journal)
 int journal_public(struct journal *journal, uint8_t ret_public[CRYPTO_KEY_LEN])
 {
 	_cleanup_(keyring_free_p) struct keyring *keyring = NULL;
-	int r = load(journal, &keyring);
+	int r = journal_dir_load(journal->dir, &keyring);
 
 	if (r < 0)
 		return r;
@@ -329,14 +159,14 @@ int journal_public(struct journal *journal, uint8_t ret_public[CRYPTO_KEY_LEN])
 int journal_set_public(struct journal *journal, const uint8_t public_key[CRYPTO_KEY_LEN])
 {
 	_cleanup_(keyring_free_p) struct keyring *keyring = NULL;
-	int r = load(journal, &keyring);
+	int r = journal_dir_load(journal->dir, &keyring);
 
 	if (r < 0)
 		return r;
 	close_segment(journal);
 	keyring->has_public = 1;
 	memcpy(keyring->public_key, public_key, CRYPTO_KEY_LEN);
-	return save(journal, keyring);
+	return journal_dir_save(journal->dir, keyring);
 }
 
 /* ---- writing ------------------------------------------------------------------------------------- */
@@ -351,7 +181,7 @@ static int ready(struct journal *journal, uint32_t today)
 	close_segment(journal);
 	r = journal_expire(journal, today);
 	if (r >= 0)
-		r = load(journal, &keyring);
+		r = journal_dir_load(journal->dir, &keyring);
 	if (r < 0)
 		return r;
 	if (!keyring->has_public)
@@ -425,7 +255,7 @@ int journal_pseudonym(struct journal *journal, uint32_t today,
 	int r = ready(journal, today);
 
 	if (r >= 0)
-		r = load(journal, &keyring);
+		r = journal_dir_load(journal->dir, &keyring);
 	if (r < 0)
 		return r;
 	day = keyring_today(keyring, today, journal->retain);
@@ -448,21 +278,21 @@ static int commit(struct journal *journal, struct keyring *keyring, uint64_t nex
 	size_t n;
 	int r;
 
-	r = scan(journal, keyring, false, &parts, &n);
+	r = journal_dir_scan(journal->dir, keyring, false, &parts, &n);
 	if (r < 0)
 		return r;
 	keyring->floor = n ? parts[0].first : next;
 	free(TAKE_PTR(parts));
-	r = save(journal, keyring);
+	r = journal_dir_save(journal->dir, keyring);
 	if ((r == -ENOSPC || r == -EDQUOT) && sweep) {
-		r = scan(journal, keyring, true, &parts, &n);
+		r = journal_dir_scan(journal->dir, keyring, true, &parts, &n);
 		free(TAKE_PTR(parts));
 		if (r >= 0)
-			r = save(journal, keyring);
+			r = journal_dir_save(journal->dir, keyring);
 	}
 	if (r < 0)
 		return r;
-	return scan(journal, keyring, true, &parts, &n);
+	return journal_dir_scan(journal->dir, keyring, true, &parts, &n);
 }
 
 int journal_expire(struct journal *journal, uint32_t today)
@@ -472,9 +302,9 @@ int journal_expire(struct journal *journal, uint32_t today)
 	uint64_t next;
 	int r;
 
-	r = load(journal, &keyring);
+	r = journal_dir_load(journal->dir, &keyring);
 	if (r >= 0)
-		r = standing(journal, keyring, false, &next, tag);
+		r = journal_dir_standing(journal->dir, keyring, false, &next, tag);
 	if (r < 0)
 		return r;
 	if (!keyring_expire(keyring, today, journal->retain))
@@ -491,14 +321,14 @@ int journal_forget(struct journal *journal, uint32_t before, uint32_t today)
 	uint64_t next;
 	int r;
 
-	r = load(journal, &keyring);
+	r = journal_dir_load(journal->dir, &keyring);
 	/* Whoever wants all gone gets it also where nothing can be read any more. */
 	if (r == -EBADMSG && before == UINT32_MAX) {
 		keyring = keyring_new();
 		r = keyring ? 0 : -ENOMEM;
 	}
 	if (r >= 0)
-		r = standing(journal, keyring, false, &next, tag);
+		r = journal_dir_standing(journal->dir, keyring, false, &next, tag);
 	if (r < 0)
 		return r;
 	close_segment(journal);
@@ -513,9 +343,9 @@ int journal_forget(struct journal *journal, uint32_t before, uint32_t today)
 int journal_list(struct journal *journal, struct journal_part **ret_parts, size_t *ret_n)
 {
 	_cleanup_(keyring_free_p) struct keyring *keyring = NULL;
-	int r = load(journal, &keyring);
+	int r = journal_dir_load(journal->dir, &keyring);
 
-	return r < 0 ? r : scan(journal, keyring, false, ret_parts, ret_n);
+	return r < 0 ? r : journal_dir_scan(journal->dir, keyring, false, ret_parts, ret_n);
 }
 
 int journal_file(struct journal *journal, const char *name)
@@ -523,7 +353,7 @@ int journal_file(struct journal *journal, const char *name)
 	struct journal_part part;
 	int fd;
 
-	if (strcmp(name, JOURNAL_KEYS) != 0 && !parse_part(name, &part))
+	if (strcmp(name, JOURNAL_KEYS) != 0 && !journal_part_parse(name, &part))
 		return -ENOENT;
 	fd = openat(journal->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	return fd < 0 ? -errno : fd;
@@ -582,8 +412,8 @@ static void scan_and_sweep(const struct journal *journal)
 	_cleanup_free_ struct journal_part *parts = NULL;
 	size_t n;
 
-	if (load(journal, &keyring) == 0)
-		scan(journal, keyring, true, &parts, &n);
+	if (journal_dir_load(journal->dir, &keyring) == 0)
+		journal_dir_scan(journal->dir, keyring, true, &parts, &n);
 }
 
 int journal_replace(struct journal *journal, uint32_t today, uint64_t next,
@@ -596,9 +426,9 @@ int journal_replace(struct journal *journal, uint32_t today, uint64_t next,
 	uint64_t now_next, old_floor;
 	int r;
 
-	r = load(journal, &keyring);
+	r = journal_dir_load(journal->dir, &keyring);
 	if (r >= 0)
-		r = standing(journal, keyring, false, &now_next, now_tag);
+		r = journal_dir_standing(journal->dir, keyring, false, &now_next, now_tag);
 	if (r < 0)
 		return r;
 	if (now_next != next || memcmp(now_tag, tag, SEGMENT_TAG_LEN) != 0)
@@ -610,7 +440,7 @@ int journal_replace(struct journal *journal, uint32_t today, uint64_t next,
 	close_segment(journal);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		segment_peek(days[i].bytes, days[i].len, &head);
-		part_name(head.day, head.generation, head.first, name);
+		journal_part_name(head.day, head.generation, head.first, name);
 		r = file_write_private(journal->dir, name, days[i].bytes, days[i].len);
 	}
 	if (r < 0) {
