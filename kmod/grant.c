@@ -19,6 +19,7 @@
 #include <linux/fs.h>
 #include <linux/hash.h>
 #include <linux/hrtimer.h>
+#include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/netlink.h>
 #include <linux/rculist.h>
@@ -44,7 +45,8 @@
  * @mm: referenced, or NULL; only its address matters
  * @cgroup: referenced, or NULL
  * @cookie: of the process, or 0
- * @rcu: drops the references when no reader compares them any more
+ * @rcu: when no reader compares the references any more
+ * @dead: in the list of what drop_dead() frees
  */
 struct grant {
 	struct list_head all;
@@ -57,6 +59,7 @@ struct grant {
 	struct cgroup *cgroup;
 	u64 cookie;
 	struct rcu_head rcu;
+	struct llist_node dead;
 };
 
 struct hlist_head callgate_grant_processes[1 << CALLGATE_GRANT_HASH_BITS];
@@ -147,10 +150,8 @@ static void arm_timer(void)
 		hrtimer_start(&timer, next->expires, HRTIMER_MODE_ABS);
 }
 
-static void free_grant(struct rcu_head *rcu)
+static void free_grant(struct grant *grant)
 {
-	struct grant *grant = container_of(rcu, struct grant, rcu);
-
 	put_pid(grant->pid);
 	if (grant->exe)
 		fput(grant->exe);
@@ -161,6 +162,27 @@ static void free_grant(struct rcu_head *rcu)
 		cgroup_put(grant->cgroup);
 	kfree(grant->terms);
 	kfree(grant);
+}
+
+static LLIST_HEAD(dead);
+
+static void drop_dead(struct work_struct *unused)
+{
+	struct grant *grant, *next;
+
+	llist_for_each_entry_safe(grant, next, llist_del_all(&dead), dead)
+		free_grant(grant);
+}
+
+static DECLARE_WORK(drop_work, drop_dead);
+
+/* In a softirq, where the last reference to an mm must not be dropped: that takes a lock which tasks hold with softirqs on. */
+static void readers_are_gone(struct rcu_head *rcu)
+{
+	struct grant *grant = container_of(rcu, struct grant, rcu);
+
+	if (llist_add(&grant->dead, &dead))
+		queue_work(system_unbound_wq, &drop_work);
 }
 
 /* Whoever passed before asks again. */
@@ -182,7 +204,7 @@ static void end_grant(struct grant *grant)
 	grant_count--;
 	generation++;
 	end_passes();
-	call_rcu(&grant->rcu, free_grant);
+	call_rcu(&grant->rcu, readers_are_gone);
 }
 
 static void end_expired(struct work_struct *work)
@@ -470,4 +492,5 @@ void callgate_grant_exit(void)
 	hrtimer_cancel(&timer);
 	cancel_work_sync(&expire_work);
 	rcu_barrier();
+	flush_work(&drop_work);
 }
