@@ -178,7 +178,7 @@ void callgate_v4l2_be_unsure(struct v4l2_gate *gate, const struct v4l2_gate_file
 /* Is current the one who may fill the file's buffers? 0 or what ends the operation. */
 int callgate_v4l2_buffers_held(struct v4l2_gate *gate, struct file *file, enum callgate_op op);
 /*
- * The same for each buffer of a stream: takes no lock and writes nothing. With preemption off. @epoch: callgate_grant_epoch from
+ * The same for each buffer of a stream: takes no lock and writes nothing. @epoch: callgate_grant_epoch from
  * before. False says nothing; then the lock decides.
  */
 static __always_inline bool callgate_v4l2_surely_held(const struct v4l2_gate *gate,
@@ -202,7 +202,8 @@ static __always_inline bool callgate_v4l2_surely_held(const struct v4l2_gate *ga
 static __always_inline bool callgate_v4l2_surely_granted(const struct v4l2_gate *gate,
 							 const struct file *file, u64 grant)
 {
-	return READ_ONCE(gate->sure_file) == file && READ_ONCE(gate->sure_grant) == grant;
+	/* pairs with be_sure(): the grant is not older than the file */
+	return smp_load_acquire(&gate->sure_file) == file && READ_ONCE(gate->sure_grant) == grant;
 }
 
 /* The same of a mapping or an export. Until mapped() the file keeps its buffers. Never waits. */
