@@ -59,6 +59,7 @@
 #define MIC_NODE    "/dev/snd/pcmC0D0c"
 #define VIDEO_MAJOR 81
 #define SOUND_MAJOR 116
+#define DESCRIBED   20 /* of those who were let in */
 
 /**
  * struct worker - in shared memory
@@ -72,8 +73,30 @@ struct worker {
 	atomic_int pid;
 };
 
+/**
+ * struct violation - somebody was let in without a grant
+ * @complete: false: its process was ended before it could say what it had seen
+ * @me: its worker; -1: a forked child
+ * @epoch: even
+ * @since: the epoch began; 0: it never had a grant
+ * @begun: the operation, or the look at a mapping
+ * @ended: the same
+ */
+struct violation {
+	atomic_bool complete;
+	bool printed;
+	int me;
+	pid_t pid;
+	const char *what;
+	char where[64];
+	long value;
+	unsigned int epoch;
+	uint64_t since, begun, ended;
+};
+
 static struct shared {
 	struct worker workers[WORKERS];
+	struct violation list[DESCRIBED];
 	atomic_ulong operations, let_in[FUZZ_KINDS], data[FUZZ_KINDS], judged, denied;
 	atomic_ulong passed, forks, maps_heard;
 	atomic_ulong looks[FUZZ_KINDS], lively[FUZZ_KINDS];
@@ -112,15 +135,63 @@ static unsigned int epoch(const struct fuzzer *f, enum fuzz_kind kind)
 	return never_granted(f) ? 0 : atomic_load(&shared->workers[f->me].epoch[kind]);
 }
 
-static void violation(const struct fuzzer *f, const char *what, long value)
+/*
+ * Into shared memory, for its process may be killed at any time, and a forked child's stdout be locked for ever.
+ * @fd: -1 where there is none
+ */
+static void violation(const struct fuzzer *f, enum fuzz_kind kind, const char *what, long value,
+		      int fd, uint64_t begun)
 {
-	if (atomic_fetch_add(&shared->violations, 1) < 20)
-		printf("# LET IN without a grant: worker %d, %s: %ld\n", f->me, what, value);
+	unsigned long n = atomic_fetch_add(&shared->violations, 1);
+	struct violation *v = &shared->list[n];
+	char link[32];
+
+	if (n >= DESCRIBED)
+		return;
+	v->me = f->me;
+	v->pid = getpid();
+	v->what = what;
+	v->value = value;
+	v->epoch = epoch(f, kind);
+	v->since = never_granted(f) ? 0 : atomic_load(&shared->workers[f->me].since[kind]);
+	v->begun = begun;
+	v->ended = harness_now();
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (fd < 0 || readlink(link, v->where, sizeof(v->where) - 1) < 0)
+		snprintf(v->where, sizeof(v->where), "%s", kind == FUZZ_CAMERA ? camera : MIC_NODE);
+	atomic_store(&v->complete, true);
+}
+
+/* @all: also those that nobody will complete any more. */
+static void print_violations(bool all)
+{
+	unsigned long n, count = atomic_load(&shared->violations);
+	struct violation *v;
+
+	for (n = 0; n < count && n < DESCRIBED; n++) {
+		v = &shared->list[n];
+		if (v->printed || (!all && !atomic_load(&v->complete)))
+			continue;
+		v->printed = true;
+		if (!atomic_load(&v->complete)) {
+			printf("# LET IN without a grant: by a process that was ended at that moment\n");
+			continue;
+		}
+		printf("# LET IN without a grant: worker %d (process %d), %s on %s: %ld, in %.3f s, epoch %u",
+		       v->me, v->pid, v->what, v->where, v->value, (v->ended - v->begun) / 1e9,
+		       v->epoch);
+		if (v->since)
+			printf(", which began %.3f s before", (v->ended - v->since) / 1e9);
+		printf("\n");
+	}
+	if (all && count > DESCRIBED)
+		printf("# LET IN without a grant: %lu times more\n", count - DESCRIBED);
 	fflush(stdout);
 }
 
-static void judge(const struct fuzzer *f, enum fuzz_kind kind, unsigned int before,
-		  const struct fuzz_result *r)
+/* @fd: nobody else closes it. */
+static void judge(const struct fuzzer *f, enum fuzz_kind kind, unsigned int before, int fd,
+		  uint64_t begun, const struct fuzz_result *r)
 {
 	bool without = before % 2 == 0 && epoch(f, kind) == before;
 
@@ -128,7 +199,7 @@ static void judge(const struct fuzzer *f, enum fuzz_kind kind, unsigned int befo
 	atomic_fetch_add(&shared->judged, without);
 	atomic_fetch_add(&shared->denied, r->value == -EACCES);
 	if (r->in && without)
-		violation(f, r->name, r->value);
+		violation(f, kind, r->name, r->value, fd, begun);
 	if (r->in && !without)
 		atomic_fetch_add(&shared->let_in[kind], 1);
 	if (r->data && !without)
@@ -139,13 +210,14 @@ static void judge(const struct fuzzer *f, enum fuzz_kind kind, unsigned int befo
 static void listen_at_mapping(struct fuzzer *f)
 {
 	const volatile int16_t *at = f->maps[FUZZ_MIC].at;
+	uint64_t begun = harness_now();
 	size_t i;
 
 	for (i = 0; at && i < f->maps[FUZZ_MIC].length / 2; i++) {
 		if (!at[i])
 			continue;
 		if (never_granted(f))
-			violation(f, "a mapping with sound in it", at[i]);
+			violation(f, FUZZ_MIC, "a mapping with sound in it", at[i], -1, begun);
 		else
 			atomic_fetch_add(&shared->maps_heard, 1);
 		return;
@@ -232,7 +304,6 @@ static void fork_child(struct fuzzer *f)
 	atomic_fetch_add(&shared->forks, 1);
 }
 
-/* Another thread may have closed the file meanwhile, and its number be that of a node of the other kind. */
 static bool is_node(int fd, enum fuzz_kind kind)
 {
 	struct stat st;
@@ -241,16 +312,27 @@ static bool is_node(int fd, enum fuzz_kind kind)
 	       major(st.st_rdev) == (kind == FUZZ_CAMERA ? VIDEO_MAJOR : SOUND_MAJOR);
 }
 
+/*
+ * On a number of its own: another thread may close the file at any time, and its number be that of a node of the
+ * other kind, or of anything, and be the right one again when it is looked at.
+ */
 static void operate(struct fuzzer *f, enum fuzz_kind kind, int slot, int place)
 {
-	unsigned int before = epoch(f, kind);
-	int fd = atomic_load(&files[kind][slot]);
+	int fd = fcntl(atomic_load(&files[kind][slot]), F_DUPFD_CLOEXEC, 3);
 	int other = atomic_load(&files[kind][(slot + 1) % SLOTS]);
+	uint64_t begun = harness_now();
 	struct fuzz_result r;
+	unsigned int before;
+	bool node;
 
+	if (fd < 0)
+		return;
+	node = is_node(fd, kind);
+	before = epoch(f, kind);
 	r = fuzz_do(kind, place, fd, other, &f->maps[kind], &f->random);
-	r.in &= is_node(fd, kind);
-	judge(f, kind, before, &r);
+	r.in &= node;
+	judge(f, kind, before, fd, begun, &r);
+	close(fd);
 }
 
 /* Luck alone seldom finds the way to a frame. */
@@ -325,6 +407,7 @@ static void watch_mapping(struct fuzzer *f, struct old_map *olds)
 	enum fuzz_kind kind = FUZZ_CAMERA;
 	unsigned int granted, before;
 	struct old_map *old;
+	uint64_t begun;
 	bool fresh, started, lively = false;
 
 	/* Others may have the device, and with a file of this process too. */
@@ -349,14 +432,15 @@ static void watch_mapping(struct fuzzer *f, struct old_map *olds)
 	}
 	do {
 		before = epoch(f, kind);
+		begun = harness_now();
 		fresh = old_map_shows_new(old, LOOK_MS);
 		if (before % 2 || epoch(f, kind) != before)
 			break;
 		if (fresh)
-			violation(f,
+			violation(f, kind,
 				  kind == FUZZ_CAMERA ? "an old mapping that shows new frames"
 						      : "an old mapping with new sound",
-				  0);
+				  0, old->fd, begun);
 		atomic_fetch_add(&shared->looks[kind], lively);
 		old_map_pump(old);
 	} while (fuzz_pick(&f->random, 8));
@@ -578,6 +662,7 @@ static unsigned long run(unsigned int seconds)
 			gate = controller();
 		}
 		poll(NULL, 0, fuzz_pick(&random, 60));
+		print_violations(false);
 		turns++;
 	}
 	for (me = 0; me < WORKERS; me++) {
@@ -585,6 +670,7 @@ static unsigned long run(unsigned int seconds)
 		waitpid(pids[me], NULL, 0);
 	}
 	gate_close(gate);
+	print_violations(true);
 	return turns;
 }
 
