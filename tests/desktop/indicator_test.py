@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """callgate-indicator against a fake daemon, a tray and a desktop's notifications, each on a real bus."""
+import glob
 import os
 import subprocess
 import sys
@@ -103,6 +104,12 @@ looker = dbus.bus.BusConnection(desk.address)
 indicator = Program(INDICATOR, "--locale-dir", LOCALES, env=env)
 
 
+def drawn():
+    """The icon has a picture in the theme that comes with the package, which is all that some panels look in."""
+    name = str(look("IconName"))
+    return name if glob.glob(f"/usr/share/icons/Adwaita/scalable/*/{name}.svg") else None
+
+
 def ask(path, interface, method, signature, *arguments):
     return looker.call_blocking(tray.item, path, interface, method, signature, arguments, timeout=20)
 
@@ -145,8 +152,12 @@ def add_call(number=1):
 
 
 loop.do(add_call)
+tap.ok(until(lambda: look("Status") == "Active") and drawn() == "call-start-symbolic", "a call in which nothing is captured yet does not look as if",
+       look("IconName"))
+capture(stream(MICROPHONE, "/org/callgate1/session/1"))
+tap.ok(until(lambda: look("Title") == "In use: microphone") and drawn() == "audio-input-microphone-symbolic", "a microphone is one", look("IconName"))
 capture(stream(CAMERA, "/org/callgate1/session/1"), stream(MICROPHONE, "/org/callgate1/session/1"))
-tap.ok(until(lambda: look("Title") == "In use: camera and microphone") and look("Status") == "Active" and look("IconName") == "camera-web",
+tap.ok(until(lambda: look("Title") == "In use: camera and microphone") and look("Status") == "Active" and drawn() == "camera-web-symbolic",
        "what captures is shown", look("Title"))
 line = str(look("ToolTip")[3])
 tap.ok("<b>bob</b>_1, through exe:/usr/bin/callgatectl: camera and microphone; running, level channel, since " in line and
@@ -165,7 +176,9 @@ tap.ok(until(lambda: not entry("bob")), "which is gone from the menu then", menu
 for words, kinds in (("Block the camera", 2), ("Block the microphone", 3)):
     click(entry(words))
     tap.ok(until(lambda k=kinds, w=words: fake.blocked == k and menu()[entry(w)][1] == 1), words + " does", fake.blocked)
-tap.ok(menu()[entry("Block both")][1] == 1, "and both are blocked", menu())
+capture()
+tap.ok(menu()[entry("Block both")][1] == 1 and until(lambda: drawn() == "camera-disabled-symbolic") and look("Status") == "Active", "and both are blocked, to be seen",
+       (menu(), look("IconName")))
 click(entry("Block both"))
 tap.ok(until(lambda: fake.blocked == 0 and menu()[entry("Block both")][1] == 0), "and unblocked")
 click(12345)

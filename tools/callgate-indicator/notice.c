@@ -112,8 +112,8 @@ void notice_update(struct notice *notice, bool wanted)
 	title = state_title(notice->state);
 	body = state_summary(notice->state);
 	if (title && body && (!notice->shown || strcmp(notice->shown, body) != 0)) {
-		notice->pending =
-			send(notice, notice->id, "camera-web", title, body, true, on_shown) >= 0;
+		notice->pending = send(notice, notice->id, "camera-web-symbolic", title, body, true,
+				       on_shown) >= 0;
 		free(notice->shown);
 		notice->shown = body;
 		body = NULL;
@@ -157,7 +157,7 @@ void notice_denied(struct notice *notice, const struct client_dict *attempt)
 						"outside a call.");
 	program = plain_copy(*executable ? executable : _("A program"));
 	if (program && asprintf(&body, format, program) >= 0) {
-		send(notice, 0, "camera-disabled", _("Callgate"), body, false, NULL);
+		send(notice, 0, "camera-disabled-symbolic", _("Callgate"), body, false, NULL);
 		free(body);
 	}
 	free(program);

@@ -339,13 +339,17 @@ static const sd_bus_vtable menu_vtable[] = {
 
 /* ---- the icon ---------------------------------------------------------------------------------- */
 
+/* Names of which the theme that comes with the package has a picture; of some it has no other than the symbolic one. */
 static const char *icon(const struct state *state)
 {
 	unsigned int kinds = state_kinds(state);
 
-	if (!kinds && state->blocked)
-		return "camera-disabled";
-	return kinds == KIND_MICROPHONE ? "audio-input-microphone" : "camera-web";
+	if (kinds)
+		return kinds == KIND_MICROPHONE ? "audio-input-microphone-symbolic"
+						: "camera-web-symbolic";
+	if (state->blocked)
+		return "camera-disabled-symbolic";
+	return state->calls.n ? "call-start-symbolic" : "camera-web-symbolic";
 }
 
 static const char *status(const struct state *state)
