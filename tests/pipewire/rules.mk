@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What wants to capture through PipeWire, for tests/vm/guest/pipewire.py.
+# What wants to capture through PipeWire, for tests/vm/guest/pipewire.py; and a part of callgate-pipewire by itself.
 pipewire_victim := $(BUILD)/tests/pipewire/victim
-$(call obj,tests/pipewire/victim.c): CPPFLAGS += $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libpipewire-0.3 2>/dev/null))
+pipewire_pulse := $(BUILD)/tests/pipewire/pulse_test
+pipewire_obj := $(call obj,tests/pipewire/victim.c tests/pipewire/pulse_test.c)
+$(pipewire_obj): CPPFLAGS += -Itools/callgate-pipewire \
+	$(patsubst -I%,-isystem %,$(shell pkg-config --cflags libpipewire-0.3 2>/dev/null))
 $(pipewire_victim): $(call obj,tests/pipewire/victim.c)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(hardened_ld) -o $@ $^ $(shell pkg-config --libs libpipewire-0.3)
 
-check-vm check-build tests: $(pipewire_victim)
+$(pipewire_pulse): $(call obj,tests/pipewire/pulse_test.c) $(BUILD)/libcallgate.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(hardened_ld) -o $@ $^ $(CMOCKA_LIBS) $(PKG_LIBS)
 
--include $(patsubst %.o,%.d,$(call obj,tests/pipewire/victim.c))
+check-vm check-build tests: $(pipewire_victim)
+check-unit check-build tests: $(pipewire_pulse)
+unit_cmds += $(pipewire_pulse)
+
+-include $(patsubst %.o,%.d,$(pipewire_obj))

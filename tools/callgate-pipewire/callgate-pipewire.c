@@ -33,7 +33,7 @@ struct manager {
 	struct pw_main_loop *loop;
 	struct client client;
 	struct graph graph;
-	struct spa_source *bus_io, *bus_timer, *pulse_timer;
+	struct spa_source *bus_io, *bus_timer, *pulse_timer, *look;
 	bool attached;
 	bool told; /* of an intruder: the daemon grants nothing until this program is started again */
 	int status;
@@ -111,11 +111,11 @@ static void forget(struct manager *manager, struct graph_client *client)
 }
 
 /* The process that a client is of, as far as it is known for certain; 0: it is not. */
-static pid_t process_of(struct manager *manager, const struct graph_client *client)
+static pid_t process_of(const struct graph_client *client)
 {
 	if (!client->known)
 		return 0;
-	return client->pulse ? pulse_process(&manager->graph, client) : client->pid;
+	return client->pulse ? client->behind : client->pid;
 }
 
 static void watch(struct manager *manager, struct graph_client *client, pid_t pid)
@@ -136,18 +136,23 @@ static void watch(struct manager *manager, struct graph_client *client, pid_t pi
 	apply(manager, client);
 }
 
-/* Who the clients are may be another now: those of pipewire-pulse depend on each other. */
-static void look(struct manager *manager)
+/*
+ * Who the clients are may be another now: those of pipewire-pulse depend on each other. Whatever PipeWire tells at
+ * once costs one look.
+ */
+static void on_look(void *userdata, uint64_t expirations)
 {
+	struct manager *manager = userdata;
 	struct timespec in = { .tv_sec = PULSE_RETRY }, off = { 0 };
 	struct graph_client *client;
 	bool again = false;
 
 	if (!manager->attached)
 		return;
+	pulse_find(&manager->graph);
 	LIST_FOREACH(client, &manager->graph.clients, all)
 	{
-		pid_t pid = process_of(manager, client);
+		pid_t pid = process_of(client);
 
 		if (client->watched != 0 && client->process != pid)
 			forget(manager, client);
@@ -158,6 +163,11 @@ static void look(struct manager *manager)
 	/* Until each connection to pipewire-pulse has said whose it is. */
 	pw_loop_update_timer(pw_main_loop_get_loop(manager->loop), manager->pulse_timer,
 			     again ? &in : &off, NULL, false);
+}
+
+static void look(struct manager *manager)
+{
+	pw_loop_signal_event(pw_main_loop_get_loop(manager->loop), manager->look);
 }
 
 static void attach(struct manager *manager)
@@ -342,11 +352,6 @@ static const struct spa_loop_control_hooks loop_hooks = {
 	.after = nothing,
 };
 
-static void on_pulse_timer(void *userdata, uint64_t expirations)
-{
-	look(userdata);
-}
-
 static void on_signal(void *userdata, int number)
 {
 	quit(userdata, EXIT_SUCCESS);
@@ -390,6 +395,7 @@ static int run(struct manager *manager)
 			strerror(-r));
 		return EXIT_FAILURE;
 	}
+	manager->look = pw_loop_add_event(loop, on_look, manager);
 	r = graph_init(&manager->graph, loop, &graph_hooks, manager);
 	if (r < 0) {
 		fprintf(stderr,
@@ -403,7 +409,7 @@ static int run(struct manager *manager)
 	manager->bus_io = pw_loop_add_io(loop, sd_bus_get_fd(manager->client.bus), SPA_IO_IN, false,
 					 on_bus, manager);
 	manager->bus_timer = pw_loop_add_timer(loop, on_bus_timer, manager);
-	manager->pulse_timer = pw_loop_add_timer(loop, on_pulse_timer, manager);
+	manager->pulse_timer = pw_loop_add_timer(loop, on_look, manager);
 	pw_loop_add_hook(loop, &hook, &loop_hooks, manager);
 	manager->status = EXIT_SUCCESS;
 	pw_main_loop_run(manager->loop);

@@ -21,6 +21,7 @@ struct graph;
  * @id: @serial: PipeWire's; the id is used again, the serial is not
  * @pid: at the other end of the socket, by the kernel's word
  * @pulse: it says that it is one of pipewire-pulse's, for the process @claimed
+ * @behind: of those, the process that it really is of, by pulse_find(); 0: not known for certain
  * @pidfd: @process: that it is of; -1 while that is not known
  * @watched: the daemon's number for it; 0: it was not told
  * @kinds: what it may capture now
@@ -34,7 +35,7 @@ struct graph_client {
 	pid_t pid;
 	bool known;
 	bool pulse;
-	pid_t claimed;
+	pid_t claimed, behind;
 	char name[GRAPH_TEXT];
 	int pidfd;
 	pid_t process;

@@ -26,26 +26,76 @@
 
 #include "util/text.h"
 
-#define CONNECTIONS 512
+#define CONNECTIONS 2048 /* of all servers together */
+#define SERVERS	    16
 
-/* One of pipewire-pulse's connections: who holds the other end, and who claims it. */
+/**
+ * struct connection - one of a pipewire-pulse's
+ * @peer: the socket at the other end; @holder: who has it open; 0: nobody was seen to
+ * @inside: what the holder calls itself: in a container it has another number than outside
+ */
 struct connection {
 	uint32_t inode, peer;
-	pid_t holder;
+	pid_t server, holder, inside;
 	bool claimed;
 };
 
-struct connections {
-	size_t n;
-	struct connection list[CONNECTIONS];
+/**
+ * struct name - what one may call the holder of a connection
+ * @done: of the first of a name: how many after it are claimed, so that none is looked at twice
+ */
+struct name {
+	pid_t server, pid;
+	struct connection *connection;
+	size_t done;
 };
 
-static struct connection *by_inode(struct connections *all, uint32_t inode)
+/**
+ * struct connections - one look at who is connected with whom
+ * @list: sorted by inode, then by peer
+ * @good: by server: everything about it could be read
+ */
+struct connections {
+	size_t n, n_names, n_servers;
+	pid_t server[SERVERS];
+	bool good[SERVERS];
+	struct connection list[CONNECTIONS];
+	struct name names[2 * CONNECTIONS];
+};
+
+static int compare(uint64_t a, uint64_t b)
 {
-	for (size_t i = 0; i < all->n; i++)
-		if (all->list[i].inode == inode)
-			return &all->list[i];
-	return NULL;
+	return (a > b) - (a < b);
+}
+
+static int by_inode(const void *a, const void *b)
+{
+	return compare(((const struct connection *)a)->inode,
+		       ((const struct connection *)b)->inode);
+}
+
+static int by_peer(const void *a, const void *b)
+{
+	return compare(((const struct connection *)a)->peer, ((const struct connection *)b)->peer);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct name *one = a, *other = b;
+	int r = compare((uint64_t)one->server, (uint64_t)other->server);
+
+	return r != 0 ? r : compare((uint64_t)one->pid, (uint64_t)other->pid);
+}
+
+static void sort(struct connections *all, int (*by)(const void *a, const void *b))
+{
+	qsort(all->list, all->n, sizeof(all->list[0]), by);
+}
+
+static struct connection *find(struct connections *all, struct connection key,
+			       int (*by)(const void *a, const void *b))
+{
+	return bsearch(&key, all->list, all->n, sizeof(key), by);
 }
 
 /* ---- what a process holds --------------------------------------------------------------------------- */
@@ -75,39 +125,71 @@ static void each_socket(pid_t pid, bool (*each)(void *userdata, pid_t pid, uint3
 	closedir(dir);
 }
 
+struct server {
+	struct connections *all;
+	size_t sockets;
+};
+
 static bool take_server_socket(void *userdata, pid_t pid, uint32_t inode)
 {
-	struct connections *all = userdata;
+	struct server *server = userdata;
 
-	if (all->n >= CONNECTIONS)
+	if (server->all->n >= CONNECTIONS)
 		return false;
-	all->list[all->n++] = (struct connection){ .inode = inode };
+	server->all->list[server->all->n++] = (struct connection){ .inode = inode, .server = pid };
+	server->sockets++;
 	return true;
+}
+
+/* What the process calls itself. */
+static pid_t inside(pid_t pid)
+{
+	char path[64], line[256];
+	pid_t found = pid;
+	char *last;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+		if (strncmp(line, "NSpid:", 6) != 0)
+			continue;
+		last = strrchr(line, '\t');
+		if (last != NULL)
+			found = atoi(last + 1);
+	}
+	if (file != NULL)
+		fclose(file);
+	return found;
 }
 
 static bool take_holder(void *userdata, pid_t pid, uint32_t inode)
 {
 	struct connections *all = userdata;
+	struct connection *connection = find(all, (struct connection){ .peer = inode }, by_peer);
 
 	/* The first that is seen; whoever else holds it got it from there. */
-	for (size_t i = 0; i < all->n; i++)
-		if (all->list[i].peer == inode && all->list[i].holder == 0)
-			all->list[i].holder = pid;
+	if (connection != NULL && connection->holder == 0 && connection->server != pid)
+		connection->holder = pid;
 	return true;
 }
 
-static void find_holders(struct connections *all, pid_t server)
+static void find_holders(struct connections *all)
 {
+	DIR *dir = opendir("/proc");
 	struct dirent *entry;
 	unsigned long pid;
-	DIR *dir = opendir("/proc");
 
 	if (dir == NULL)
 		return;
+	sort(all, by_peer);
 	while ((entry = readdir(dir)) != NULL)
-		if (text_to_number(entry->d_name, 1, INT_MAX, &pid) && (pid_t)pid != server)
+		if (text_to_number(entry->d_name, 1, INT_MAX, &pid))
 			each_socket((pid_t)pid, take_holder, all);
 	closedir(dir);
+	for (size_t i = 0; i < all->n; i++)
+		if (all->list[i].holder != 0)
+			all->list[i].inside = inside(all->list[i].holder);
 }
 
 /* ---- the kernel's list of connections --------------------------------------------------------------- */
@@ -117,7 +199,8 @@ static void take_message(struct connections *all, const struct nlmsghdr *header,
 	const struct unix_diag_msg *message = NLMSG_DATA(header);
 	int left = (int)(header->nlmsg_len - NLMSG_LENGTH(sizeof(*message)));
 	const struct nlattr *attr = (const struct nlattr *)(message + 1);
-	struct connection *connection = by_inode(all, message->udiag_ino);
+	struct connection *connection =
+		find(all, (struct connection){ .inode = message->udiag_ino }, by_inode);
 	const char *name = NULL;
 	size_t name_length = 0;
 	uint32_t peer = 0;
@@ -166,6 +249,7 @@ static int find_peers(struct connections *all, const char *suffix)
 
 	if (fd < 0)
 		return -errno;
+	sort(all, by_inode);
 	if (send(fd, &question, sizeof(question), 0) < 0)
 		goto out;
 	while ((length = recv(fd, buffer, sizeof(buffer), 0)) > 0) {
@@ -187,40 +271,51 @@ out:
 
 /* ---- claims ------------------------------------------------------------------------------------------ */
 
-/* The process that calls itself so: in a container it has another number inside. */
-static bool is_called(pid_t pid, pid_t name)
+static void add_name(struct connections *all, struct connection *connection, pid_t pid)
 {
-	char path[64], line[256];
-	bool found = pid == name;
-	char *last;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	file = found ? NULL : fopen(path, "re");
-	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-		if (strncmp(line, "NSpid:", 6) != 0)
-			continue;
-		last = strrchr(line, '\t');
-		found = last != NULL && atoi(last + 1) == name;
-	}
-	if (file != NULL)
-		fclose(file);
-	return found;
+	all->names[all->n_names++] = (struct name){ connection->server, pid, connection, 0 };
 }
 
-static bool claim(struct connections *all, const struct graph_client *client, pid_t *ret_pid)
+/* A connection of which nothing is known at its other end has no name, so that nobody can claim it. */
+static void name_connections(struct connections *all)
 {
 	for (size_t i = 0; i < all->n; i++) {
 		struct connection *connection = &all->list[i];
 
-		if (connection->peer == 0 || connection->claimed || connection->holder == 0 ||
-		    !is_called(connection->holder, client->claimed))
+		if (connection->peer == 0 || connection->holder == 0)
 			continue;
-		connection->claimed = true;
-		*ret_pid = connection->holder;
-		return true;
+		add_name(all, connection, connection->holder);
+		if (connection->inside != connection->holder)
+			add_name(all, connection, connection->inside);
 	}
-	return false;
+	qsort(all->names, all->n_names, sizeof(all->names[0]), by_name);
+}
+
+static pid_t claim(struct connections *all, const struct graph_client *client)
+{
+	const struct name key = { .server = client->pid, .pid = client->claimed };
+	struct name *end = all->names + all->n_names, *first = all->names, *name;
+
+	for (size_t n = all->n_names; n > 0;) {
+		size_t half = n / 2;
+
+		if (by_name(first + half, &key) < 0) {
+			first += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	if (first == end || by_name(first, &key) != 0)
+		return 0;
+	for (name = first + first->done; name < end && by_name(name, &key) == 0; name++) {
+		first->done++;
+		if (name->connection->claimed)
+			continue;
+		name->connection->claimed = true;
+		return name->connection->holder;
+	}
+	return 0;
 }
 
 /* pipewire-pulse is another name of PipeWire's own program. */
@@ -235,31 +330,68 @@ static bool same_program(pid_t a, pid_t b)
 	       of_a.st_ino == of_b.st_ino;
 }
 
-pid_t pulse_process(const struct graph *graph, const struct graph_client *client)
+static bool *is_good(struct connections *all, pid_t server)
 {
-	const struct graph_client *other;
-	struct connections *all;
-	pid_t pid = 0, one = 0;
-	bool good;
+	for (size_t i = 0; i < all->n_servers; i++)
+		if (all->server[i] == server)
+			return &all->good[i];
+	return NULL;
+}
 
-	all = calloc(1, sizeof(*all));
-	if (all == NULL)
-		return 0;
-	each_socket(client->pid, take_server_socket, all);
-	good = same_program(client->pid, graph->server) && all->n > 0 && all->n < CONNECTIONS &&
-	       find_peers(all, "/pulse/native") == 0;
-	if (good)
-		find_holders(all, client->pid);
-	LIST_FOREACH(other, &graph->clients, all)
+/* Everybody's connections are looked at once, however many clients there are. */
+static void look(struct connections *all, const struct graph *graph)
+{
+	const struct graph_client *client;
+	bool read;
+
+	LIST_FOREACH(client, &graph->clients, all)
 	{
-		if (!other->known || !other->pulse || other->pid != client->pid)
+		struct server server = { .all = all };
+
+		if (!client->known || !client->pulse || all->n_servers >= SERVERS ||
+		    is_good(all, client->pid) != NULL)
 			continue;
-		good = good && claim(all, other, &one);
-		if (other == client)
-			pid = one;
+		each_socket(client->pid, take_server_socket, &server);
+		all->good[all->n_servers] = server.sockets > 0 &&
+					    same_program(client->pid, graph->server);
+		all->server[all->n_servers++] = client->pid;
 	}
-	for (size_t i = 0; good && i < all->n; i++)
-		good = all->list[i].peer == 0 || all->list[i].claimed;
+	if (all->n_servers == 0)
+		return;
+	read = all->n < CONNECTIONS && find_peers(all, "/pulse/native") == 0;
+	for (size_t i = 0; i < all->n_servers; i++)
+		all->good[i] = all->good[i] && read;
+	if (!read)
+		return;
+	find_holders(all);
+	name_connections(all);
+}
+
+void pulse_find(struct graph *graph)
+{
+	struct connections *all = calloc(1, sizeof(*all));
+	struct graph_client *client;
+	bool *good;
+
+	if (all != NULL)
+		look(all, graph);
+	LIST_FOREACH(client, &graph->clients, all)
+	{
+		if (!client->known || !client->pulse)
+			continue;
+		client->behind = all != NULL ? claim(all, client) : 0;
+		good = all != NULL ? is_good(all, client->pid) : NULL;
+		if (client->behind == 0 && good != NULL)
+			*good = false;
+	}
+	for (size_t i = 0; all != NULL && i < all->n; i++)
+		if (all->list[i].peer != 0 && !all->list[i].claimed)
+			*is_good(all, all->list[i].server) = false;
+	LIST_FOREACH(client, &graph->clients, all)
+	{
+		good = all != NULL ? is_good(all, client->pid) : NULL;
+		if (client->pulse && (good == NULL || !*good))
+			client->behind = 0;
+	}
 	free(all);
-	return good ? pid : 0;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Whose a client of pipewire-pulse is. */
+/* Whose the clients of pipewire-pulse are. */
 #ifndef CALLGATE_PULSE_H
 #define CALLGATE_PULSE_H
 
-#include <sys/types.h>
-
 #include "graph.h"
 
-/* The process at the other end of the client's connection to pipewire-pulse; 0: it is not known for certain. */
-pid_t pulse_process(const struct graph *graph, const struct graph_client *client);
+/*
+ * Fills in, for each client of pipewire-pulse, the process at the other end of its connection (@behind); 0: it is not
+ * known for certain. Takes as long as there are processes, clients and connections.
+ */
+void pulse_find(struct graph *graph);
 
 #endif
