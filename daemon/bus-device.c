@@ -57,13 +57,16 @@ void bus_stream_view(const struct service *service, const struct capture *stream
 		DICT_OBJECT("Session", call != NULL ? call->path : "/"),
 	};
 
+	struct app app;
+
 	_Static_assert(ARRAY_SIZE(entries) == BUS_STREAM_ENTRIES, "the view has room for all");
 	bus_device_path(stream->device, ret_view->device);
 	text_show(ret_view->name, sizeof(ret_view->name), device != NULL ? device->name : "");
 	text_show(ret_view->node, sizeof(ret_view->node), device != NULL ? device->node : "");
 	text_show(ret_view->exe, sizeof(ret_view->exe), stream->who.exe);
-	if (process_label(&stream->who, ret_view->app) < 0)
-		ret_view->app[0] = '\0';
+	if (app_identify(&stream->who, &app) < 0)
+		app.label[0] = '\0';
+	memcpy(ret_view->app, app.label, sizeof(ret_view->app));
 	memcpy(ret_view->entries, entries, sizeof(entries));
 	ret_view->n = own ? BUS_STREAM_ENTRIES : BUS_STREAM_ENTRIES - 4;
 }

@@ -220,15 +220,16 @@ static int fill_denied(sd_bus_message *m, const void *data)
 void bus_send_denied(struct service *service, const struct capture *attempt, bool in_call)
 {
 	const struct capture_device *device = captures_device(&service->captures, attempt->device);
-	char exe[PROCESS_EXE_MAX + 1], name[CAPTURE_NAME_MAX + 1], app[BOUND_LABEL + 1];
+	char exe[PROCESS_EXE_MAX + 1], name[CAPTURE_NAME_MAX + 1];
+	struct app app;
 
 	text_show(exe, sizeof(exe), attempt->who.exe);
 	text_show(name, sizeof(name), device != NULL ? device->name : "");
-	if (process_label(&attempt->who, app) < 0)
-		app[0] = '\0';
+	if (app_identify(&attempt->who, &app) < 0)
+		app.label[0] = '\0';
 	const struct denied_data data = { .entries = {
 						  DICT_TEXT("Executable", exe),
-						  DICT_TEXT("App", app),
+						  DICT_TEXT("App", app.label),
 						  DICT_U32("Pid", (uint32_t)attempt->who.pid),
 						  DICT_U32("Kinds", attempt->kinds),
 						  DICT_TEXT("Device", name),

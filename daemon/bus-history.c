@@ -116,7 +116,7 @@ static int ask_key(struct service *service, sd_bus_message *m, struct journal *j
 		   const uint8_t *key, sd_bus_error *error)
 {
 	struct process_facts facts = { .proven = false };
-	char label[BOUND_LABEL + 1] = "unknown";
+	struct app app;
 	struct bus_caller caller;
 	struct confirm *confirm;
 	struct user *user;
@@ -129,12 +129,12 @@ static int ask_key(struct service *service, sd_bus_message *m, struct journal *j
 		return bus_failed(error, r);
 	r = bus_caller_facts(service, &caller, &facts);
 	if (r >= 0)
-		r = process_label(&facts, label);
+		r = app_identify(&facts, &app);
 	if (r < 0)
-		facts.proven = false;
+		app = (struct app){ .label = "unknown" };
 	const struct dict_entry details[] = {
-		DICT_TEXT("App", label),
-		DICT_FLAG("AppProven", facts.proven),
+		DICT_TEXT("App", app.label),
+		DICT_FLAG("AppProven", app.proven),
 		DICT_U32("Days", count_days(journal)),
 		DICT_U32("Timeout", (uint32_t)(service->policy.prompt_ns / SESSION_NS_PER_S)),
 	};

@@ -237,7 +237,7 @@ static int ask(struct carry *carry, const struct bus_caller *caller, sd_bus_erro
 {
 	struct service *service = carry->service;
 	uint64_t timeout_ns = service->policy.prompt_ns + TYPING_S * NS_PER_S;
-	char label[BOUND_LABEL + 1] = "";
+	struct app app;
 	struct process_facts facts;
 	struct refusal refusal;
 	uint32_t contacts;
@@ -246,15 +246,15 @@ static int ask(struct carry *carry, const struct bus_caller *caller, sd_bus_erro
 
 	r = bus_caller_facts(service, caller, &facts);
 	if (r >= 0)
-		r = process_label(&facts, label);
+		r = app_identify(&facts, &app);
 	if (r < 0)
-		facts.proven = false;
+		app = (struct app){ .label = "unknown" };
 	r = count_contacts(carry->user, &exists, &contacts);
 	if (r < 0)
 		return identity_failed(error, r);
 	const struct dict_entry details[] = {
-		DICT_TEXT("App", label),
-		DICT_FLAG("AppProven", facts.proven),
+		DICT_TEXT("App", app.label),
+		DICT_FLAG("AppProven", app.proven),
 		DICT_FLAG("Replaces", carry->import && exists),
 		DICT_U32("Contacts", contacts),
 		DICT_U32("Timeout", (uint32_t)(timeout_ns / NS_PER_S)),

@@ -214,7 +214,7 @@ struct confirm *confirm_free(struct confirm *confirm);
 
 #define BUS_SESSION_ENTRIES 18
 struct bus_session_view {
-	char subject[PROCESS_EXE_MAX + 64];
+	char subject[CALL_SUBJECT_MAX];
 	struct dict_entry entries[BUS_SESSION_ENTRIES];
 };
 

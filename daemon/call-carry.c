@@ -61,6 +61,7 @@ static bool pack(struct call *call, struct writer *w)
 	writer_be32(&mine, call->uid);
 	writer_text(&mine, call->owner);
 	writer_text(&mine, call->app);
+	writer_text(&mine, call->app_exe);
 	writer_u8(&mine, call->app_proven);
 	writer_u8(&mine, call->incoming);
 	writer_text(&mine, call->contact);
@@ -155,6 +156,7 @@ static int take(struct call *call, struct reader *r, uint64_t now, uint64_t *ret
 	call->uid = reader_be32(r);
 	reader_text(r, owner, sizeof(owner));
 	reader_text(r, call->app, sizeof(call->app));
+	reader_text(r, call->app_exe, sizeof(call->app_exe));
 	call->app_proven = reader_flag(r);
 	call->incoming = reader_flag(r);
 	reader_text(r, call->contact, sizeof(call->contact));
@@ -204,6 +206,7 @@ static enum session_end find_subject(struct call *call, uint64_t scope)
 	if (now->uid != call->uid || now->proven != was.proven ||
 	    (was.proven && now->start_time != was.start_time))
 		return SESSION_END_SUBJECT_GONE;
+	call_name_subject(call);
 	if (scope == 0)
 		return !was.proven || now->cookie == was.cookie ? SESSION_OPEN
 								: SESSION_END_SUBJECT_EXEC;

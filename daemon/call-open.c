@@ -107,7 +107,7 @@ static void on_approval(void *userdata, const struct question_answer *answer)
 
 static int ask_approval(struct call *call)
 {
-	char subject[PROCESS_EXE_MAX + 64];
+	char subject[CALL_SUBJECT_MAX];
 	const struct dict_entry details[] = {
 		DICT_FLAG("Incoming", call->incoming),
 		DICT_TEXT("Contact", call->contact),
@@ -166,6 +166,16 @@ static int check_request(struct calls *calls, const struct call_request *request
 	return 0;
 }
 
+/* Where the executable alone does not tell. What it says was read when the pidfd was alive, or is empty. */
+void call_name_subject(struct call *call)
+{
+	struct app app;
+
+	call->subject_app[0] = '\0';
+	if (app_identify(&call->subject, &app) == 0 && call->subject.proven && !app.proven)
+		memcpy(call->subject_app, app.label, sizeof(call->subject_app));
+}
+
 static int identify_subject(struct call *call, const struct call_request *request,
 			    struct refusal *refusal)
 {
@@ -185,6 +195,7 @@ static int identify_subject(struct call *call, const struct call_request *reques
 	if (call->subject.uid != request->uid)
 		return refuse(refusal, REFUSAL_NOT_ALLOWED,
 			      "The subject is a process of another user.");
+	call_name_subject(call);
 	return 0;
 }
 
@@ -230,8 +241,14 @@ static int adopt_subject(struct call *call, const struct call_request *request,
 static int adopt_owner(struct call *call, const struct call_request *request,
 		       struct refusal *refusal)
 {
-	int r = process_label(request->owner_facts, call->app);
+	struct app app;
+	int r = app_identify(request->owner_facts, &app);
 
+	if (r == -ENXIO)
+		return refuse(
+			refusal, REFUSAL_NOT_ALLOWED,
+			"The calling program's file is out of sight, and it was not started as an app of Flatpak or "
+			"Snap; start it as one, or, if its file was replaced, start it anew.");
 	if (r == -ESTALE)
 		return refuse(
 			refusal, REFUSAL_NOT_ALLOWED,
@@ -240,7 +257,11 @@ static int adopt_owner(struct call *call, const struct call_request *request,
 		return refuse(
 			refusal, REFUSAL_NOT_ALLOWED,
 			"The path of the calling program has characters that cannot be shown.");
-	call->app_proven = request->owner_facts->proven;
+	if (r < 0)
+		return r;
+	memcpy(call->app, app.label, sizeof(call->app));
+	memcpy(call->app_exe, app.exe, sizeof(call->app_exe));
+	call->app_proven = app.proven;
 	call->owner = strdup(request->owner);
 	if (call->owner == NULL)
 		return -ENOMEM;

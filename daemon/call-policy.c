@@ -60,9 +60,11 @@ static bool decide(const struct call *call, enum rule_peer peer, struct policy *
 {
 	const struct calls *calls = call->calls;
 	gid_t groups[CALL_GROUPS_MAX];
-	struct rule_facts facts = {
-		.app = call->app, .uid = call->uid, .groups = groups, .peer = peer
-	};
+	struct rule_facts facts = { .app = call->app,
+				    .exe = call->app_exe,
+				    .uid = call->uid,
+				    .groups = groups,
+				    .peer = peer };
 
 	if (rules_want_groups(calls->rules) && find_groups(call, groups, &facts.n_groups) < 0) {
 		*ret_policy = *calls->policy;
@@ -76,7 +78,7 @@ static bool decide(const struct call *call, enum rule_peer peer, struct policy *
 static int refuse_by_rule(const struct call *call, struct refusal *ret_refusal)
 {
 	const struct rules *rules = call->calls->rules;
-	struct rule_facts facts = { .app = call->app, .uid = call->uid };
+	struct rule_facts facts = { .app = call->app, .exe = call->app_exe, .uid = call->uid };
 	const struct rule *rule;
 	gid_t groups[CALL_GROUPS_MAX];
 	uint32_t kind = call->facts.asked & -call->facts.asked;

@@ -210,14 +210,19 @@ const char *call_end_message(const struct call *call)
 
 void call_subject_text(const struct call *call, char *ret_text, size_t size)
 {
-	char exe[PROCESS_EXE_MAX + 1];
+	char exe[PROCESS_EXE_MAX + 1], scope[64] = "";
 
 	text_show(exe, sizeof(exe), call->subject.exe);
 	if (call->scope != NULL)
-		snprintf(ret_text, size, "%s and what it starts (scope %s)", exe,
+		snprintf(scope, sizeof(scope), " and what it starts (scope %s)",
 			 scope_name(call->scope));
+	if (call->subject_app[0] == '\0')
+		snprintf(ret_text, size, "%s%s", exe, scope);
+	else if (exe[0] == '\0')
+		snprintf(ret_text, size, "%s, by its own word%s", call->subject_app, scope);
 	else
-		snprintf(ret_text, size, "%s", exe);
+		snprintf(ret_text, size, "%s, by its own word; run by %s%s", call->subject_app, exe,
+			 scope);
 }
 
 /* Tells upward when something that people see is another than last time. */

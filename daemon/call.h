@@ -9,6 +9,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
+#include "app.h"
 #include "approval.h"
 #include "bounds.h"
 #include "channel.h"
@@ -26,7 +27,8 @@
 #define CALL_PATH_PREFIX "/org/callgate1/session/"
 #define CALL_PATH_MAX	 64
 #define CALL_BUCKETS	 256
-#define CALL_KEY_RECORD	 38 /* direction, kind, epoch, key */
+#define CALL_SUBJECT_MAX (BOUND_LABEL + PROCESS_EXE_MAX + 64) /* of its text */
+#define CALL_KEY_RECORD	 38				      /* direction, kind, epoch, key */
 #define CALL_KEY_RECORDS 6
 
 /* A capture that waits; @until: the rules let it wait no longer. */
@@ -39,9 +41,9 @@ struct call_held {
  * struct call - one session
  * @id: chosen at random; the gate's session, the end of the path
  * @owner: unique bus name
- * @app: label of the owner
+ * @app: label of the owner; @app_exe: of its executable where that is another, see app.h
  * @pidfd: of the subject
- * @subject: who it was when the session was made
+ * @subject: who it was when the session was made; @subject_app: what it says it is where the executable does not tell, or empty
  * @scope: the control group that the subject was moved into, or NULL
  * @contact: whom the user talks to; @claimed while only the app says so
  * @auth: what is known about the peer's key
@@ -67,10 +69,12 @@ struct call {
 	char *owner;
 	struct watch watch; /* of the owner */
 	char app[BOUND_LABEL + 1];
+	char app_exe[BOUND_LABEL + 1];
 	bool app_proven;
 	int pidfd;
 	sd_event_source *pidfd_source;
 	struct process_facts subject;
+	char subject_app[BOUND_LABEL + 1];
 	struct scope *scope;
 	bool incoming;
 	char contact[IDENTITY_NAME_MAX + 1];
@@ -208,7 +212,7 @@ void call_hold(struct call *call, uint64_t request, uint32_t kinds);
 /* call-carry.c */
 
 /* What one session takes at most. */
-#define CALL_CARRY_MAX 8192
+#define CALL_CARRY_MAX 9728
 
 /**
  * calls_pack() - move the sessions that are confirmed into bytes, and end the others
@@ -238,7 +242,7 @@ enum channel_level call_level(const struct call *call);
 uint32_t call_peer_captured(const struct call *call);
 bool call_peer_gate(const struct call *call);
 const char *call_end_message(const struct call *call);
-/* Executable or scope of who captures. */
+/* Executable and scope of who captures, and what it says it is. CALL_SUBJECT_MAX bytes are room enough. */
 void call_subject_text(const struct call *call, char *ret_text, size_t size);
 
 #endif

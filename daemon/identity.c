@@ -31,7 +31,8 @@ struct identity {
 
 bool identity_label_valid(const char *label)
 {
-	static const char *const classes[] = { "flatpak:", "snap:", "exe:/", "user:/", "name:" };
+	static const char *const classes[] = { "flatpak:", "snap:",  "appimage:", "script:",
+					       "exe:/",	   "user:/", "name:" };
 
 	if (!text_is_name(label, IDENTITY_LABEL_MAX))
 		return false;

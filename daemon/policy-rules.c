@@ -337,10 +337,14 @@ static bool matches(const char *pattern, const char *text)
 	return *pattern == '\0';
 }
 
-static bool app_matches(const struct rule *rule, const char *app)
+/* Both: a program must not get round a rule about its executable by what it says of itself. */
+static bool app_matches(const struct rule *rule, const struct rule_facts *facts)
 {
+	const char *exe = facts->exe != NULL ? facts->exe : "";
+
 	for (unsigned int i = 0; i < rule->n_apps; i++)
-		if (matches(rule->apps[i], app))
+		if (matches(rule->apps[i], facts->app) ||
+		    (*exe != '\0' && matches(rule->apps[i], exe)))
 			return true;
 	return false;
 }
@@ -364,7 +368,7 @@ static bool group_matches(const struct rule *rule, const struct rule_facts *fact
 
 const char *rule_mismatch(const struct rule *rule, const struct rule_facts *facts, uint32_t kind)
 {
-	if (has(rule, RULE_KEY_APP) && !app_matches(rule, facts->app))
+	if (has(rule, RULE_KEY_APP) && !app_matches(rule, facts))
 		return keys[RULE_KEY_APP].name;
 	if (has(rule, RULE_KEY_USER) && !user_matches(rule, facts->uid))
 		return keys[RULE_KEY_USER].name;

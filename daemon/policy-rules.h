@@ -109,10 +109,12 @@ const char *rules_end_rule(struct rules *rules);
 /**
  * struct rule_facts - what rules are about
  * @app: label of the calling program
+ * @exe: of its executable, where @app is only what the program says of itself; a rule about either holds. May be NULL
  * @groups: that the user is in
  */
 struct rule_facts {
 	const char *app;
+	const char *exe;
 	uid_t uid;
 	const gid_t *groups;
 	size_t n_groups;

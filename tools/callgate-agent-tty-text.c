@@ -43,8 +43,7 @@ char *text_of_approve(const struct client_dict *details)
 	good = good && prompt_field(&text, "Through", client_text(details, "App"));
 	if (!client_number(details, "AppProven"))
 		good = good &&
-		       prompt_line(&text,
-				   "              (unproven: no gate identified this program)");
+		       prompt_line(&text, "              (unproven: only the program's own word)");
 	good = good && prompt_field(&text, "Captures", client_text(details, "Subject"));
 	if (client_number(details, "Traced"))
 		good = good &&
@@ -101,8 +100,7 @@ static char *text_of_history_key(const struct client_dict *details)
 	       prompt_field(&text, "Asks", client_text(details, "App"));
 	if (!client_number(details, "AppProven"))
 		good = good &&
-		       prompt_line(&text,
-				   "              (unproven: no gate identified this program)");
+		       prompt_line(&text, "              (unproven: only the program's own word)");
 	good = good && prompt_field(&text, "Then", days) &&
 	       prompt_line(&text,
 			   "  Who has the new key can read what is recorded from now on. If you") &&
@@ -162,8 +160,7 @@ char *text_of_passphrase(bool export, const struct client_dict *details)
 	good = good && prompt_field(&text, "Asks", client_text(details, "App"));
 	if (!client_number(details, "AppProven"))
 		good = good &&
-		       prompt_line(&text,
-				   "              (unproven: no gate identified this program)");
+		       prompt_line(&text, "              (unproven: only the program's own word)");
 	if (export) {
 		good = good && prompt_field(&text, "With", contacts) &&
 		       prompt_line(

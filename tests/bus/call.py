@@ -29,9 +29,9 @@ path = alice.app.create("bob", 3, alice.subject)
 question = alice.agent.wait("Approve")
 details = question["arguments"][1]
 ok(details["Contact"] == "bob" and not details["ContactClaimed"] and not details["Incoming"] and
-   details["Kinds"] == 3 and details["AppProven"] and details["App"].startswith("exe:/usr/bin/python3") and
+   details["Kinds"] == 3 and not details["AppProven"] and details["App"] == SCRIPT and
    details["PeerAuthentication"] == "unknown" and "sleep" in details["Subject"],
-   "the caller's prompt names contact, app, subject and kinds", details)
+   "the caller's prompt names contact, app (of an interpreter what it runs, as a claim), subject and kinds", details)
 ok(question["arguments"][0] == path and watcher.wait_signal("SessionAdded")["arguments"][0] == path,
    "a subscriber of the same user hears of the session")
 ok(alice.properties(path)["State"] == "new" and alice.gate.allowed() == 0 and

@@ -61,6 +61,8 @@ ok(rules("[rule a]\naction = ask\n") == "allowed" and creates() == "allowed" and
 ok(rules(f"# why\n[rule no-python]\naction = deny\napp = {APP}\n") == "allowed" and creates() == "NotAllowed" and
    f"{alice.daemon.rules}/50-test.conf:2 (rule no-python)" in alice.app.said, "an app is denied, and told by which rule",
    alice.app.said)
+ok(rules(f"[rule script]\naction = deny\napp = {SCRIPT}\n") == "allowed" and creates() == "NotAllowed",
+   "by what the interpreter runs as well as by the interpreter", alice.app.said)
 ok(rules("[rule other]\naction = deny\napp = exe:/usr/bin/other\n") == "allowed" and creates() == "allowed",
    "a rule about another app does not deny this one")
 ok(rules(f"[rule user]\naction = deny\nuser = {ALICE}\n") == "allowed" and creates() == "NotAllowed",

@@ -75,7 +75,9 @@ static void labels_are_checked(void **state)
 	static const char *const bad[] = { "",		"exe:",	      "exe:usr/bin/x", "exe:/",
 					   "other:x",	"flatpak:",   "/usr/bin/x",    "exe:/a\nb",
 					   "exe:/\xff", "Exe:/usr/x", "user:relative" };
-	static const char *const good[] = { APP_X, APP_Y, "snap:x", "user:/home/u/bin/tool" };
+	static const char *const good[] = {
+		APP_X, APP_Y, "snap:x", "script:-", "appimage:x.AppImage", "user:/home/u/bin/tool"
+	};
 	_cleanup_(identity_free_p) struct identity *id = fresh();
 	char longest[IDENTITY_LABEL_MAX + 2];
 	uint8_t s[32], p[32];

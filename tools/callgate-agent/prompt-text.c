@@ -175,7 +175,7 @@ static void fill_approve(struct window *window, GtkWindow *gtk, GHashTable *fact
 		add_contact(column, incoming ? _("From") : _("To"), facts);
 	add_fact(column, _("Through"), text_of(facts, "App"),
 		 flag_of(facts, "AppProven") ? NULL
-					     : _("Not proven: no gate identified this program."));
+					     : _("Not proven: this is only the app’s word."));
 	add_fact(column, _("What captures"), text_of(facts, "Subject"),
 		 flag_of(facts, "Traced")
 			 ? _("A debugger is attached to it and sees what it captures.")
@@ -223,7 +223,7 @@ static void fill_history_key(GtkBox *column, GHashTable *facts)
 {
 	add_fact(column, _("Asks"), text_of(facts, "App"),
 		 flag_of(facts, "AppProven") ? NULL
-					     : _("Not proven: no gate identified this program."));
+					     : _("Not proven: this is only the app’s word."));
 	add_fact(column, _("Days that open with the old key only"), text_of(facts, "Days"), NULL);
 	gtk_box_append(column,
 		       label_new(_("Who has the new key can read what is recorded from now on. If "

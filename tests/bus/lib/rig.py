@@ -22,6 +22,8 @@ AGENT_GROUP = 4242
 ALICE, BOB, MALLORY = 1, 2, 3
 # A machine that is emulated wants more.
 LIMIT = int(os.environ.get("CALLGATE_LIMIT", "15"))
+# What an actor is called: never by its interpreter.
+SCRIPT = "script:" + os.path.join(HERE, "actor.py")
 MANAGER = "org.callgate1.Manager"
 SESSION = "org.callgate1.Session"
 ROOT_PATH = "/org/callgate1"
