@@ -26,6 +26,10 @@
 #endif
 #define AGENT_GROUP "callgate-agent"
 #define YAMA	    "/proc/sys/kernel/yama/ptrace_scope"
+#define LOCKDOWN    "/sys/kernel/security/lockdown"
+#define ENFORCED    "/sys/module/module/parameters/sig_enforce"
+/* Of a user whose path has no folders of the administrator's. */
+#define SIGNER	    "PATH=$PATH:/usr/sbin:/sbin modinfo -F signer callgate 2>/dev/null"
 
 struct doctor {
 	bool json;
@@ -73,6 +77,58 @@ static bool module_built(const char *release)
 	return false;
 }
 
+static bool first_line(FILE *file, char *ret, size_t size)
+{
+	bool found = file && fgets(ret, (int)size, file);
+
+	if (found)
+		ret[strcspn(ret, "\n")] = '\0';
+	return found && ret[0] != '\0';
+}
+
+static bool file_says(const char *path, const char *word)
+{
+	FILE *file = fopen(path, "re");
+	char line[160];
+	bool found = first_line(file, line, sizeof(line)) && strstr(line, word);
+
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* Secure Boot locks a kernel down; somebody may have told it so without. */
+static bool wants_signature(void)
+{
+	return file_says(LOCKDOWN, "[integrity]") || file_says(LOCKDOWN, "[confidentiality]") ||
+	       file_says(ENFORCED, "Y");
+}
+
+static void tell_refused(struct doctor *doctor)
+{
+	char what[400], signer[200];
+	FILE *file = popen(SIGNER, "re");
+	bool is_signed = first_line(file, signer, sizeof(signer));
+
+	if (file)
+		pclose(file);
+	if (!is_signed) {
+		tell(doctor, false, "module",
+		     "callgate is not signed, and this kernel takes signed modules only (Secure Boot): nothing is denied",
+		     "as root: dkms build --force callgate, which signs; without DKMS: scripts/sign-file of the kernel's "
+		     "headers, with a key that is enrolled; see doc/install.md, Secure Boot");
+		return;
+	}
+	snprintf(
+		what, sizeof(what),
+		"callgate is not loaded: nothing is denied. This kernel takes only modules whose key is enrolled (Secure "
+		"Boot), and '%s' signed it",
+		signer);
+	tell(doctor, false, "module", what,
+	     "as root: mokutil --import /var/lib/dkms/mok.pub, choose a password, start the machine again, Enroll MOK; "
+	     "mokutil --test-key says whether it is enrolled. If it is: modprobe callgate, and dmesg says why not");
+}
+
 static bool check_module(struct doctor *doctor)
 {
 	char what[160], todo[256];
@@ -84,10 +140,12 @@ static bool check_module(struct doctor *doctor)
 	}
 	uname(&name);
 	if (module_built(name.release)) {
-		tell(doctor, false, "module",
-		     "callgate is not loaded: nothing is denied on this machine",
-		     "as root: modprobe callgate; if that is refused, dmesg says why (Secure Boot wants a "
-		     "signature whose key is enrolled)");
+		if (wants_signature())
+			tell_refused(doctor);
+		else
+			tell(doctor, false, "module",
+			     "callgate is not loaded: nothing is denied on this machine",
+			     "as root: modprobe callgate; if that is refused, dmesg says why");
 		return false;
 	}
 	snprintf(what, sizeof(what), "callgate is not built for this kernel, %s: nothing is denied",

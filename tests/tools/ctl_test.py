@@ -152,36 +152,6 @@ def test_changes():
     tap.ok(code == 0 and "Ended 0 calls" in out, "ending all of none does not", out)
 
 
-def test_doctor():
-    found = {}
-    for gate in ("present", "permissive", "absent"):
-        fake.gate = gate
-        _, out, _ = ctl("doctor", "--json")
-        found[gate] = {line["check"]: line for line in json.loads(out)}
-    fake.gate = "present"
-    tap.ok(found["present"]["daemon"]["ok"] and found["present"]["gate"]["ok"], "doctor finds a gate that denies",
-           found["present"])
-    tap.ok(not found["permissive"]["gate"]["ok"] and "callgatectl enforce" in found["permissive"]["gate"]["do"],
-           "and one that only reports, with what to do", found["permissive"])
-    tap.ok(not found["absent"]["gate"]["ok"] and found["absent"]["gate"]["do"], "and none", found["absent"])
-    user = ["setpriv", "--reuid", "1", "--regid", "1", "--clear-groups", CTL, "doctor", "--json"]
-    for fake.with_agent, version in ((False, "0.3.65"), (True, "1.4.2")):
-        with open(bus.dir + "/pipewire", "w", encoding="ascii") as file:
-            file.write(f"#!/bin/sh\necho Compiled with libpipewire 1.0.0\necho Linked with libpipewire {version}\n")
-        os.chmod(bus.dir, 0o755)
-        os.chmod(bus.dir + "/pipewire", 0o755)
-        done = subprocess.run(user, capture_output=True, text=True, check=False,
-                              env=dict(os.environ, PATH=f"{bus.dir}:{os.environ['PATH']}"))
-        found = {line["check"]: line for line in json.loads(done.stdout)}
-        good = fake.with_agent
-        tap.ok(found["asking"]["ok"] == good and bool(found["asking"]["do"]) != good,
-               f"doctor sees {'that somebody asks' if good else 'that nobody asks'}", found["asking"])
-        tap.ok(found["pipewire"]["ok"] == good and version in found["pipewire"]["what"],
-               f"and PipeWire {version}", found["pipewire"])
-    code, out, _ = ctl("doctor", env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent"})
-    tap.ok(code == 1 and "BAD   daemon" in out and "do: " in out, "without a bus it says so and exits with 1", out)
-
-
 def test_monitor():
     monitor = Program(CTL, "monitor", "--json")
     until(lambda: fake.subscribers)
@@ -551,7 +521,7 @@ def test_hostile_peer():
 
 
 def main():
-    for test in (test_usage, test_lists, test_changes, test_doctor, test_monitor, test_call, test_programs, test_sandbox, test_both_ways,
+    for test in (test_usage, test_lists, test_changes, test_monitor, test_call, test_programs, test_sandbox, test_both_ways,
                  test_backpressure, test_hang_up, test_denied, test_gone, test_tampering, test_hostile_peer):
         test()
     bus.stop()
