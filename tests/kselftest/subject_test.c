@@ -80,6 +80,7 @@ TEST(deny_everybody_without_a_grant)
 static void after_exec(enum actor_op op)
 {
 	struct actor *a = start(NULL, USER);
+	int err;
 
 	ASSERT_EQ(grant(a), 0);
 	ASSERT_EQ(actor_do(a, ACTOR_STREAM), 0);
@@ -88,8 +89,9 @@ static void after_exec(enum actor_op op)
 	/* The file of the running capture went with it, and the grant is in force. */
 	EXPECT_EQ(actor_do(a, ACTOR_NEXT), -EACCES);
 	EXPECT_EQ(actor_do(a, ACTOR_FRAME), -EACCES);
-	/* The first program's capture holds the camera until it is stopped. */
-	ASSERT_EQ(gate_revoke(gate, 0, a->pid), 0);
+	/* The first program's capture holds the camera until it is stopped; on a busy machine the grant has ended by now. */
+	err = gate_revoke(gate, 0, a->pid);
+	ASSERT(!err || err == -ENOENT);
 	ASSERT(gate_wait(gate, CALLGATE_CMD_STREAM_STOPPED_EVENT, 10000, NULL));
 	ASSERT_EQ(grant(a), 0);
 	ASSERT_EQ(actor_do(a, ACTOR_STREAM), 0);
@@ -110,16 +112,16 @@ TEST(deny_another_program_after_exec_by_a_thread)
  * While threads of it call exec again and again: the first program's cookie never comes with the second one's
  * name, or a person would be asked about the one and a grant made for the other.
  */
-TEST(identify_never_mixes_two_programs)
+TEST_LIMIT(identify_never_mixes_two_programs, 120)
 {
 	const char *one = copy("/tmp/one", 0755), *two = other_program();
 	struct actor *a = start(one, USER);
 	struct gate_message last = {}, now;
-	uint64_t end = harness_now() + 3000000000ull;
+	uint64_t end = harness_now() + 3000000000ull, late = end + 100000000000ull;
 	int programs = 0;
 
 	actor_send(a, ACTOR_BOUNCE, 0, 0, two);
-	while (harness_now() < end) {
+	while (harness_now() < end || (programs <= 5 && harness_now() < late)) {
 		if (gate_identify(gate, a->pid, &now))
 			continue;
 		if (now.cookie == last.cookie)
@@ -165,7 +167,10 @@ TEST(deny_another_process_with_the_same_id)
 	struct actor *a = start(NULL, USER), *b;
 	char last[16];
 	pid_t pid = a->pid;
+	int err;
 
+	if (access("/proc/sys/kernel/ns_last_pid", W_OK))
+		harness_skip("no ns_last_pid in this kernel");
 	ASSERT_EQ(grant(a), 0);
 	EXPECT_EQ(actor_do(a, ACTOR_FRAME), 0);
 	actor_end(a);
@@ -175,7 +180,8 @@ TEST(deny_another_process_with_the_same_id)
 	if (b->pid != pid)
 		harness_skip("the number went to somebody else");
 	EXPECT_EQ(actor_do(b, ACTOR_FRAME), -EACCES);
-	ASSERT_EQ(gate_revoke(gate, 0, pid), 0);
+	err = gate_revoke(gate, 0, pid);
+	ASSERT(!err || err == -ENOENT);
 	ASSERT_EQ(grant(b), 0);
 	EXPECT_EQ(actor_do(b, ACTOR_FRAME), 0);
 }
