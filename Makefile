@@ -161,14 +161,18 @@ soak: ## endurance and fuzzers of the module in full, hours; SOAK=percent KFUZZ_
 debug-kernel: ## build the debug kernel, once (ten minutes and more)
 	$(Q)tests/vm/debug-kernel
 
-check-debug: setup ## the kernel tests on the debug kernel, and what loses memory
-	$(Q)release=$$(tests/vm/debug-kernel) && $(MAKE) check-kernel KERNEL=$$release TEST_SECONDS=7200 && \
-		$(MAKE) check-leaks KERNEL=$$release
+check-debug: setup ## the kernel tests on the debug kernel, what loses memory, and a minute of each fuzzer
+	$(Q)release=$$(tests/vm/debug-kernel) && $(MAKE) check-debug-kernel KERNEL=$$release
+
+# Two at a time: half of it is waiting.
+.PHONY: check-debug-kernel
+check-debug-kernel: module module-test driver $(kself_bin) $(soak_bin)
+	$(Q)tests/run --jobs 2 --timeout 9000 $(kernel_cmds) $(leaks_cmds) $(call fuzz_run,60)
 
 # A scan ends with the machine, so what it covers stands in few programs: loading and unloading, and grants.
 leaks_cmds = $(foreach t,unload_test grant_test,"$(vm) --leaks --timeout 6000 -- /callgate/$(BUILD)/tests/kselftest/$t")
-check-leaks: module $(kself_bin)
-	$(Q)tests/run --timeout 7200 $(leaks_cmds)
+check-leaks: module $(kself_bin) ## what loses memory, with KERNEL=<the debug kernel>
+	$(Q)tests/run --jobs 2 --timeout 7200 $(leaks_cmds)
 
 check-kernels: setup ## the kernel tests on 6.1, on 6.12 and on the newest in Debian 13's backports
 	$(Q)failed=; for k in 6.1. 6.12. 7.; do \
