@@ -45,6 +45,10 @@ static int mapping;
 module_param(mapping, int, 0400);
 MODULE_PARM_DESC(mapping, "read only: a mapping is being made");
 
+static int freed;
+module_param(freed, int, 0600);
+MODULE_PARM_DESC(freed, "buffers were given back: 1, while a mapping was being made: 2");
+
 static const u32 caps[NODES] = {
 	V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_READWRITE,
 	V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_VIDEO_OUTPUT | V4L2_CAP_READWRITE,
@@ -92,8 +96,22 @@ static const struct v4l2_file_operations cam_fops = {
 	.mmap = cam_mmap,
 };
 
+/* By whoever stops it against the will of its owner; a program's own REQBUFS ends in cam_ioctl(). */
+static int cam_reqbufs(struct file *file, void *fh, struct v4l2_requestbuffers *request)
+{
+	WRITE_ONCE(freed, READ_ONCE(mapping) ? 2 : 1);
+	return 0;
+}
+
+static int cam_streamoff(struct file *file, void *fh, enum v4l2_buf_type type)
+{
+	return 0;
+}
+
 static const struct v4l2_ioctl_ops cam_ioctl_ops = {
 	.vidioc_querycap = cam_querycap,
+	.vidioc_reqbufs = cam_reqbufs,
+	.vidioc_streamoff = cam_streamoff,
 };
 
 /* The last file is closed and the node unregistered. */

@@ -11,6 +11,7 @@
  * fills its buffer with LOUD. PCM 0 has a playback stream as well, to be linked. The card is
  * bound and unbound through sysfs.
  */
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
@@ -51,6 +52,14 @@ MODULE_PARM_DESC(playback, "PCM 0 has a playback stream, when it is bound");
 static bool refuse_pause;
 module_param(refuse_pause, bool, 0600);
 MODULE_PARM_DESC(refuse_pause, "says that it can pause, and then does not");
+
+static uint start_ms;
+module_param(start_ms, uint, 0600);
+MODULE_PARM_DESC(start_ms, "how long a start of PCM 0 takes");
+
+static int starting;
+module_param(starting, int, 0400);
+MODULE_PARM_DESC(starting, "read only: PCM 0 is being started");
 
 static const struct snd_pcm_hardware hardware = {
 	.info = SNDRV_PCM_INFO_INTERLEAVED | SNDRV_PCM_INFO_MMAP | SNDRV_PCM_INFO_MMAP_VALID |
@@ -142,6 +151,11 @@ static int gatetest_trigger(struct snd_pcm_substream *substream, int cmd)
 	if (refuse_pause &&
 	    (cmd == SNDRV_PCM_TRIGGER_PAUSE_PUSH || cmd == SNDRV_PCM_TRIGGER_PAUSE_RELEASE))
 		return -EIO;
+	if (substream->pcm->nonatomic && cmd == SNDRV_PCM_TRIGGER_START && start_ms) {
+		WRITE_ONCE(starting, 1);
+		msleep(start_ms);
+		WRITE_ONCE(starting, 0);
+	}
 	switch (cmd) {
 	case SNDRV_PCM_TRIGGER_START:
 	case SNDRV_PCM_TRIGGER_PAUSE_RELEASE:

@@ -210,6 +210,43 @@ TEST(pause_that_the_driver_refuses_is_not_a_stop)
 	EXPECT_EQ(streams_of(mic), 0);
 }
 
+static int parameter(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[16] = "";
+
+	ASSERT(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	return atoi(text);
+}
+
+static bool is_starting(void *unused)
+{
+	return parameter("/sys/module/gatetest/parameters/starting") == 1;
+}
+
+/* The question was answered with yes; the driver, under the same lock, takes its time. */
+TEST(stop_a_start_whose_grant_ends_in_the_driver)
+{
+	struct state_of stopped;
+	struct mic *mic = mic_start(ALICE);
+
+	begin();
+	allow(mic);
+	ASSERT_EQ(mic_ready(mic, 0, node(NONATOMIC, 'c'), MIC_RW), 0);
+	ASSERT_EQ(system("echo 2000 >/sys/module/gatetest/parameters/start_ms"), 0);
+	mic_send(mic, MIC_START, 0, 0);
+	ASSERT(harness_wait(is_starting, NULL, 10000));
+	revoke_all();
+	EXPECT(is_starting(NULL));
+	ASSERT_EQ(system("echo 0 >/sys/module/gatetest/parameters/start_ms"), 0);
+	EXPECT_EQ(mic_result(mic, 10000), 0);
+	stopped = (struct state_of){ mic, (long)SNDRV_PCM_STATE_SETUP };
+	EXPECT(harness_wait(in_state, &stopped, 10000));
+	EXPECT_EQ(mic_call(mic, MIC_PREPARE, 0, 0), 0);
+	EXPECT_EQ(mic_call(mic, MIC_START, 0, 0), -EACCES);
+}
+
 TEST(deny_start_of_a_nonatomic_group_from_its_playback_member)
 {
 	struct mic *mic = mic_start(ALICE);
@@ -383,12 +420,12 @@ TEST(leave_a_memory_to_memory_node_alone)
 
 static bool is_mapping(void *unused)
 {
-	int fd = open("/sys/module/gatecam/parameters/mapping", O_RDONLY | O_CLOEXEC);
-	char c = '?';
+	return parameter("/sys/module/gatecam/parameters/mapping") == 1;
+}
 
-	ASSERT(fd >= 0 && read(fd, &c, 1) == 1);
-	close(fd);
-	return c == '1';
+static bool is_freed(void *unused)
+{
+	return parameter("/sys/module/gatecam/parameters/freed") != 0;
 }
 
 static void *map_it(void *fd)
@@ -416,6 +453,37 @@ TEST(giving_buffers_away_waits_for_a_mapping)
 	EXPECT(!is_mapping(NULL));
 	ASSERT(pthread_join(thread, &map) == 0);
 	EXPECT(map != MAP_FAILED);
+	ASSERT_EQ(system("echo 0 >/sys/module/gatecam/parameters/mmap_ms"), 0);
+	close(fd);
+}
+
+/* As above: what the driver finds for a mapping must not be freed under it. */
+TEST(revocation_waits_for_a_mapping)
+{
+	int fd, to[2];
+	pid_t pid;
+	char c;
+
+	begin();
+	fd = open_node(0);
+	ASSERT(fd >= 0 && pipe(to) == 0);
+	pid = fork();
+	if (pid == 0) {
+		if (read(to[0], &c, 1) != 1 || ask(fd, V4L2_BUF_TYPE_VIDEO_CAPTURE))
+			_exit(1);
+		_exit(map_it(&fd) == MAP_FAILED);
+	}
+	ASSERT_EQ(gate_allow(gate, pid, SESSION, CALLGATE_KIND_CAMERA, 9900), 0);
+	ASSERT_EQ(system("echo 3000 >/sys/module/gatecam/parameters/mmap_ms;"
+			 " echo 0 >/sys/module/gatecam/parameters/freed"),
+		  0);
+	ASSERT(write(to[1], "", 1) == 1);
+	ASSERT(harness_wait(is_mapping, NULL, 10000));
+	revoke_all();
+	EXPECT(is_mapping(NULL));
+	EXPECT(harness_wait(is_freed, NULL, 10000));
+	EXPECT_EQ(parameter("/sys/module/gatecam/parameters/freed"), 1);
+	ASSERT(waitpid(pid, NULL, 0) == pid);
 	ASSERT_EQ(system("echo 0 >/sys/module/gatecam/parameters/mmap_ms"), 0);
 	close(fd);
 }
