@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -139,6 +140,70 @@ def test_arming():
     ok(answer and 0 <= now - int(answer[2]) < 1000 * LIMIT_S, "and says when it was pressed", (answer, now))
 
 
+def test_still_pointer():
+    """It lies where the button will appear."""
+    window = Window(APPROVE)
+    x, y, width, height = window.place()
+    window.close()
+    DISPLAY.do("mousemove", x + width - 60, y + height - 34)
+    window = Window(APPROVE)
+    DISPLAY.do("click", "--repeat", 3, "--delay", 60, 1)
+    ok(window.is_open(), "a pointer that lay there allows nothing in the first second")
+    window.armed()
+    DISPLAY.do("click", 1)
+    answer = window.answer()
+    ok(answer and answer[:2] == ["allow", "pointer"], "after it, it need not move first", answer)
+
+
+def test_let_go_elsewhere():
+    window = Window(APPROVE).armed()
+    x, y, width, height = window.place()
+    DISPLAY.do("mousemove", x + width - 60, y + height - 34, "mousedown", 1, "mousemove", x + 20, y + 20, "mouseup", 1)
+    ok(window.is_open(), "a press that is let go elsewhere allows nothing")
+    DISPLAY.do("mousemove", x + 20, y + 20, "mousedown", 1, "mousemove", x + width - 60, y + height - 34, "mouseup", 1)
+    ok(window.is_open(), "nor does one that was begun elsewhere")
+    DISPLAY.do("click", 3)
+    ok(window.is_open(), "nor another button of the pointer")
+    window.key("alt+a")
+    ok(window.is_open(), "the letter of the button goes to it, and presses nothing")
+    window.key("space")
+    answer = window.answer()
+    ok(answer and answer[:2] == ["allow", "key"], "which the space bar does", answer)
+
+
+def test_choice():
+    window = Window(APPROVE).armed()
+    window.key("alt+m")
+    window.key("alt+c")
+    window.click_last_button()
+    ok(window.is_open(), "the camera added back in the second before a press is not allowed by it")
+    window.shown = time.monotonic()
+    window.armed().click_last_button()
+    answer = window.answer()
+    ok(answer and answer[0] == "allow", "when it was seen, it is", answer)
+
+
+def test_settings():
+    """Any program may call itself the keeper of an X display's settings."""
+    def picture():
+        window = Window(COMPARE).armed()
+        said = subprocess.run(["identify", "-format", "%w %h %#", window.shoot("settings")], capture_output=True, text=True, check=False).stdout
+        window.close()
+        return said
+    before = picture()
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write('Gtk/FontName "DejaVu Serif 30"\nNet/ThemeName "HighContrastInverse"\nNet/IconThemeName "hicolor"\n'
+                   'Xft/DPI 300000\nXft/Antialias 0\n')
+        file.flush()
+        keeper = subprocess.Popen(["xsettingsd", "-c", file.name], env=dict(os.environ, DISPLAY=DISPLAY.name), stderr=subprocess.PIPE)
+        keeper.stderr.readline()
+        after = picture()
+        ok(keeper.poll() is None, "another program keeps the display's settings")
+        keeper.terminate()
+        keeper.wait()
+    ok(before and before == after, "which have no say in what the window looks like", (before, after))
+
+
 def test_answers():
     for keys, what in ((["Return"], "Return"), (["Escape"], "Escape"), (["Tab", "Return"], "Return on the other button")):
         window = Window(APPROVE).armed()
@@ -223,7 +288,7 @@ def test_pictures():
 
 DISPLAY = Display()
 try:
-    for test in (test_arming, test_answers, test_input, test_server, test_pictures):
+    for test in (test_arming, test_still_pointer, test_let_go_elsewhere, test_choice, test_settings, test_answers, test_input, test_server, test_pictures):
         test()
 finally:
     DISPLAY.stop()

@@ -5,11 +5,12 @@
  * right of its own. Must not decide: what an answer is worth is the broker's to say.
  *
  * Security: nothing can be allowed before the window has been on the screen for
- * a second, nor in the second after it came back to the front. Return, Escape and
- * closing say no. An answer names the press that gave it, which the broker holds
- * against the hand that it saw; one that came without a press (by the
- * accessibility bus, say) names none. Every word about identity is plain text,
- * never markup, and isolated from the text around it.
+ * a second, nor in the second after it came back to the front or after more was
+ * chosen than before. Return, Escape and closing say no. An answer names the press
+ * that gave it, which the broker holds against the hand that it saw; a button that
+ * was activated without a press (by the accessibility bus, say) gives no answer.
+ * Every word about identity is plain text, never markup, and isolated from the text
+ * around it. Fonts and theme are ours: under X11 any program may name others.
  */
 #include "prompt-window.h"
 
@@ -31,14 +32,17 @@
  * struct window - the window and its state
  * @allowing: buttons that give something away; insensitive until armed
  * @arm: the timer, or 0
- * @press_by, @press_at: the press on one of them that is being followed; NULL: none
+ * @pressed: the one of them on which a pointer or a finger is, which has not let go
+ * @press_by, @press_at: the last press on one of them; NULL: none
  * @narrow: chosen: the microphone only
  */
 struct window {
 	GtkWindow *gtk;
+	GMainLoop *loop;
 	GtkWidget *deny;
 	GPtrArray *allowing;
 	guint arm;
+	GtkWidget *pressed;
 	const char *press_by;
 	guint32 press_at;
 	GtkCheckButton *narrow;
@@ -54,7 +58,14 @@ static void answer(struct window *window, const char *word)
 	window->answered = true;
 	if (printf("%s %s %u\n", word, by, window->press_at) < 0 || fflush(stdout) != 0)
 		g_warning("the answer could not be given");
-	gtk_window_destroy(window->gtk);
+	/* Inside of an event the window would outlive its own end. */
+	g_main_loop_quit(window->loop);
+}
+
+static void forget_press(struct window *window)
+{
+	window->pressed = NULL;
+	window->press_by = NULL;
 }
 
 /* ---- arming ------------------------------------------------------------------------------------ */
@@ -63,7 +74,7 @@ static void set_armed(struct window *window, bool armed)
 {
 	for (guint i = 0; i < window->allowing->len; i++)
 		gtk_widget_set_sensitive(g_ptr_array_index(window->allowing, i), armed);
-	window->press_by = NULL;
+	forget_press(window);
 }
 
 static gboolean on_arm(gpointer userdata)
@@ -100,37 +111,103 @@ static void on_active(GObject *object, GParamSpec *spec, gpointer userdata)
 
 /* ---- answers ----------------------------------------------------------------------------------- */
 
-/* Sees the events of one allowing button before the button does. */
-static gboolean on_event(GtkEventController *controller, GdkEvent *event, gpointer userdata)
-{
-	struct window *window = userdata;
-
-	switch (gdk_event_get_event_type(event)) {
-	case GDK_BUTTON_PRESS:
-		window->press_by =
-			gdk_button_event_get_button(event) == GDK_BUTTON_PRIMARY ? "pointer" : NULL;
-		break;
-	case GDK_TOUCH_BEGIN:
-		window->press_by = "touch";
-		break;
-	case GDK_KEY_PRESS:
-		window->press_by = gdk_key_event_get_keyval(event) == GDK_KEY_space ? "key" : NULL;
-		break;
-	default:
-		return GDK_EVENT_PROPAGATE;
-	}
-	window->press_at = gdk_event_get_time(event);
-	return GDK_EVENT_PROPAGATE;
-}
-
-static void on_allow(GtkButton *button, gpointer userdata)
+static void on_allow(GtkWidget *button, gpointer userdata)
 {
 	struct window *window = userdata;
 	const char *word = g_object_get_data(G_OBJECT(button), "word");
 
+	if (!gtk_widget_is_sensitive(button))
+		return;
+	/* By its letter, or from the accessibility bus: the space bar is still to be pressed. */
+	if (!window->press_by) {
+		gtk_widget_grab_focus(button);
+		return;
+	}
 	if (window->narrow && gtk_check_button_get_active(window->narrow))
 		word = "allow-microphone";
 	answer(window, word);
+}
+
+static bool is_within(GtkWidget *widget, GtkWidget *button)
+{
+	return widget && (widget == button || gtk_widget_is_ancestor(widget, button));
+}
+
+/* The armed button that contains this widget, or NULL. */
+static GtkWidget *find_allowing(struct window *window, GtkWidget *widget)
+{
+	for (guint i = 0; i < window->allowing->len; i++) {
+		GtkWidget *button = g_ptr_array_index(window->allowing, i);
+
+		if (is_within(widget, button) && gtk_widget_is_sensitive(button))
+			return button;
+	}
+	return NULL;
+}
+
+static GtkWidget *find_at(struct window *window, GdkEvent *event)
+{
+	double x, y, left, top;
+
+	if (!gdk_event_get_position(event, &x, &y))
+		return NULL;
+	gtk_native_get_surface_transform(GTK_NATIVE(window->gtk), &left, &top);
+	return find_allowing(window, gtk_widget_pick(GTK_WIDGET(window->gtk), x - left, y - top,
+						     GTK_PICK_DEFAULT));
+}
+
+static void press(struct window *window, GdkEvent *event, GtkWidget *button, const char *by)
+{
+	forget_press(window);
+	if (!button)
+		return;
+	window->press_by = by;
+	window->press_at = gdk_event_get_time(event);
+}
+
+/*
+ * Sees all events of the window before its buttons do, and decides itself about
+ * pointer and touch: the toolkit looks for what is below the pointer when it moves, and
+ * would lose the press of one that lay still where the button came.
+ */
+static gboolean on_event(GtkEventController *controller, GdkEvent *event, gpointer userdata)
+{
+	struct window *window = userdata;
+	GdkEventType type = gdk_event_get_event_type(event);
+	GtkWidget *button;
+
+	if ((type == GDK_BUTTON_PRESS || type == GDK_BUTTON_RELEASE) &&
+	    gdk_button_event_get_button(event) != GDK_BUTTON_PRIMARY) {
+		forget_press(window);
+		return GDK_EVENT_PROPAGATE;
+	}
+	switch ((int)type) {
+	case GDK_BUTTON_PRESS:
+	case GDK_TOUCH_BEGIN:
+		button = find_at(window, event);
+		press(window, event, button, type == GDK_TOUCH_BEGIN ? "touch" : "pointer");
+		window->pressed = button;
+		break;
+	case GDK_BUTTON_RELEASE:
+	case GDK_TOUCH_END:
+		button = window->pressed;
+		if (button && button == find_at(window, event)) {
+			on_allow(button, window);
+			return GDK_EVENT_STOP;
+		}
+		forget_press(window);
+		break;
+	case GDK_TOUCH_CANCEL:
+		forget_press(window);
+		break;
+	case GDK_KEY_PRESS:
+		button = find_allowing(window, gtk_window_get_focus(window->gtk));
+		if (gdk_key_event_get_keyval(event) != GDK_KEY_space)
+			button = NULL;
+		press(window, event, button, "key");
+		break;
+	}
+	return GDK_EVENT_PROPAGATE;
 }
 
 static void on_deny(GtkButton *button, gpointer userdata)
@@ -164,11 +241,7 @@ void window_allow(struct window *window, GtkBox *box, const char *label, const c
 		  bool suggested)
 {
 	GtkWidget *button = gtk_button_new_with_mnemonic(label);
-	GtkEventController *events = gtk_event_controller_legacy_new();
 
-	gtk_event_controller_set_propagation_phase(events, GTK_PHASE_CAPTURE);
-	g_signal_connect(events, "event", G_CALLBACK(on_event), window);
-	gtk_widget_add_controller(button, events);
 	g_object_set_data(G_OBJECT(button), "word", (gpointer)word);
 	g_signal_connect(button, "clicked", G_CALLBACK(on_allow), window);
 	if (suggested)
@@ -188,9 +261,17 @@ void window_deny(struct window *window, GtkBox *box, const char *label, const ch
 	window->deny = button;
 }
 
+/* Somebody else may have widened the choice just before the press. */
+static void on_narrow(GtkCheckButton *button, gpointer userdata)
+{
+	if (!gtk_check_button_get_active(button))
+		restart_arming(userdata, gtk_widget_get_mapped(GTK_WIDGET(button)));
+}
+
 void window_narrow(struct window *window, GtkCheckButton *button)
 {
 	window->narrow = button;
+	g_signal_connect(button, "toggled", G_CALLBACK(on_narrow), window);
 }
 
 /* ---- beginning and end ------------------------------------------------------------------------- */
@@ -259,16 +340,24 @@ static void add_contrast(void)
 						   GTK_STYLE_PROVIDER_PRIORITY_APPLICATION);
 }
 
-/* Text in percent of its usual size, and the colours. What is not known changes nothing. */
+/*
+ * Text in percent of its usual size, and the colours. What is not known changes nothing.
+ * Set here, the rest cannot be set by whoever calls itself the settings' keeper of the
+ * X display.
+ */
 static void set_style(GHashTable *facts)
 {
 	const char *style = g_hash_table_lookup(facts, QUESTION_STYLE);
 	const char *scale = g_hash_table_lookup(facts, QUESTION_SCALE);
 	guint64 percent = scale ? g_ascii_strtoull(scale, NULL, 10) : 100;
 
-	if (percent >= 50 && percent <= 300)
-		g_object_set(gtk_settings_get_default(), "gtk-xft-dpi",
-			     (int)(96 * 1024 * percent / 100), NULL);
+	if (percent < 50 || percent > 300)
+		percent = 100;
+	g_object_set(gtk_settings_get_default(), "gtk-xft-dpi", (int)(96 * 1024 * percent / 100),
+		     "gtk-font-name", "Sans 10", "gtk-theme-name", "Adwaita", "gtk-icon-theme-name",
+		     "Adwaita", "gtk-xft-antialias", 1, "gtk-xft-hinting", 1, "gtk-xft-hintstyle",
+		     "hintslight", "gtk-xft-rgba", "none", "gtk-enable-animations", FALSE,
+		     "gtk-im-module", "gtk-im-context-simple", NULL);
 	if (g_strcmp0(style, "contrast") == 0)
 		add_contrast();
 	adw_style_manager_set_color_scheme(adw_style_manager_get_default(),
@@ -308,7 +397,9 @@ static int run(GHashTable *facts)
 	struct window window = { .allowing = allowing };
 	g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
 	GtkEventController *keys = gtk_event_controller_key_new();
+	GtkEventController *events = gtk_event_controller_legacy_new();
 
+	window.loop = loop;
 	window.gtk = GTK_WINDOW(gtk_window_new());
 	gtk_window_set_title(window.gtk, _("Callgate"));
 	gtk_window_set_resizable(window.gtk, FALSE);
@@ -320,6 +411,9 @@ static int run(GHashTable *facts)
 	gtk_event_controller_set_propagation_phase(keys, GTK_PHASE_CAPTURE);
 	g_signal_connect(keys, "key-pressed", G_CALLBACK(on_key), &window);
 	gtk_widget_add_controller(GTK_WIDGET(window.gtk), keys);
+	gtk_event_controller_set_propagation_phase(events, GTK_PHASE_CAPTURE);
+	g_signal_connect(events, "event", G_CALLBACK(on_event), &window);
+	gtk_widget_add_controller(GTK_WIDGET(window.gtk), events);
 	g_signal_connect(window.gtk, "map", G_CALLBACK(on_map), &window);
 	g_signal_connect(window.gtk, "unmap", G_CALLBACK(on_unmap), &window);
 	g_signal_connect(window.gtk, "notify::is-active", G_CALLBACK(on_active), &window);
