@@ -164,6 +164,8 @@ tap.ok("<b>bob</b>_1, through exe:/usr/bin/callgatectl: camera and microphone; r
        line.count("\n") == 1, "with the call's other end, program, kinds, state, level and time", line)
 tap.ok({"NewIcon", "NewTitle", "NewStatus", "NewToolTip", "LayoutUpdated"} <= set(tray.signals), "the tray is told to look", tray.signals)
 tap.ok(entry("<b>bob</b>__1") and entry("End this call"), "the menu has the call and its end", menu())
+answer = ask(look("Menu"), MENU, "GetGroupProperties", "aias", dbus.Array([0], signature="i"), dbus.Array([], signature="s"))
+tap.ok([int(number) for number, _ in answer] == [0] and answer[0][1].get("children-display") == "submenu", "the menu itself has properties, too", answer)
 tap.ok(notes.said == [], "where there is a tray there is no notification", notes.said)
 capture(stream(CAMERA, "/org/callgate1/session/1"), stream(MICROPHONE, "/", uid=os.getuid() + 1, executable=""), stream(CAMERA, "/"))
 tap.ok(until(lambda: "Another user: microphone" in str(look("ToolTip")[3])) and "/usr/bin/ffmpeg: camera, outside" in str(look("ToolTip")[3]),

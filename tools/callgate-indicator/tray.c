@@ -206,6 +206,18 @@ static bool is_asked(const int32_t *ids, size_t n, int id)
 	return n == 0;
 }
 
+/* NULL: the menu itself, of which panels ask as of an entry. */
+static int append_pair(sd_bus_message *m, int id, const struct entry *entry)
+{
+	int r = sd_bus_message_open_container(m, 'r', "ia{sv}");
+
+	if (r >= 0)
+		r = sd_bus_message_append(m, "i", id);
+	if (r >= 0)
+		r = append_properties(m, entry);
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 static int method_get_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct tray *tray = userdata;
@@ -222,17 +234,11 @@ static int method_get_properties(sd_bus_message *m, void *userdata, sd_bus_error
 	r = sd_bus_message_new_method_return(m, &reply);
 	if (r >= 0)
 		r = sd_bus_message_open_container(reply, 'a', "(ia{sv})");
-	for (size_t i = 0; r >= 0 && i < entries.n; i++) {
-		if (!is_asked(ids, size / sizeof(int32_t), entries.entry[i].id))
-			continue;
-		r = sd_bus_message_open_container(reply, 'r', "ia{sv}");
-		if (r >= 0)
-			r = sd_bus_message_append(reply, "i", entries.entry[i].id);
-		if (r >= 0)
-			r = append_properties(reply, &entries.entry[i]);
-		if (r >= 0)
-			r = sd_bus_message_close_container(reply);
-	}
+	if (r >= 0 && is_asked(ids, size / sizeof(int32_t), ENTRY_ROOT))
+		r = append_pair(reply, ENTRY_ROOT, NULL);
+	for (size_t i = 0; r >= 0 && i < entries.n; i++)
+		if (is_asked(ids, size / sizeof(int32_t), entries.entry[i].id))
+			r = append_pair(reply, entries.entry[i].id, &entries.entry[i]);
 	if (r >= 0)
 		r = sd_bus_message_close_container(reply);
 	if (r >= 0)
