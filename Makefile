@@ -113,7 +113,7 @@ clean: ## remove all outputs
 	$(Q)rm -rf -- '$(BUILD)'
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile tests/*/rules.mk | column -t -s '|'
 	@echo 'Variables: KERNEL=$(RELEASE) BUILD=$(BUILD) DESTDIR=$(DESTDIR) V=1 (show commands)'
 
 # ---- tests -----------------------------------------------------------------------------------------------------
