@@ -3,8 +3,10 @@
 #ifndef CALLGATE_BOUNDS_H
 #define CALLGATE_BOUNDS_H
 
+#ifndef BOUND_SESSIONS	    /* a measurement goes on beyond it */
 #define BOUND_SESSIONS 1024 /* open, of all users */
-#ifndef BOUND_SESSIONS_UID  /* a test has many sessions of one user */
+#endif
+#ifndef BOUND_SESSIONS_UID /* a test has many sessions of one user */
 #define BOUND_SESSIONS_UID 16
 #endif
 #define BOUND_AGENTS_UID	4

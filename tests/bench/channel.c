@@ -5,6 +5,8 @@
  *
  * Both sides of a ratio are measured in turns, in processor time, and the fastest turn of each counts: a busy machine makes a turn
  * slower, never faster. Where a ratio is above its limit, more turns follow before that is believed.
+ *
+ * With arguments, "channel WHAT ours|bare N": nothing but N times one operation, for a program that counts instructions.
  */
 #include <openssl/evp.h>
 #include <sodium.h>
@@ -273,6 +275,22 @@ static void frame_openssl_kept(void *data)
 	openssl_seal(f, f->kept, NULL);
 }
 
+static void frame_begin(struct frame *f)
+{
+	must(sframe_sender_init(&f->sender, 1, f->key, sizeof(f->key)) == 0, "no AES-256-GCM");
+	f->plain = calloc(1, FRAME_LARGEST);
+	f->out = calloc(1, FRAME_LARGEST + SFRAME_OVERHEAD);
+	f->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+	must(f->plain && f->out && f->cipher, "no memory");
+}
+
+/* Which library seals a frame as long as that. */
+static bool seals_with_sodium(const struct frame *f)
+{
+	return f->sender.aead->backend == CRYPTO_SODIUM ||
+	       (f->sender.aead->backend == CRYPTO_BY_LENGTH && f->len < CRYPTO_LONG);
+}
+
 static void frames(void)
 {
 	static const size_t lengths[] = { 1200,	 2047,	2048,	  4096,
@@ -280,19 +298,15 @@ static void frames(void)
 	static struct frame f;
 	char name[64];
 
-	must(sframe_sender_init(&f.sender, 1, f.key, sizeof(f.key)) == 0, "no AES-256-GCM");
-	f.plain = calloc(1, FRAME_LARGEST);
-	f.out = calloc(1, FRAME_LARGEST + SFRAME_OVERHEAD);
-	f.cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+	frame_begin(&f);
 	f.kept = EVP_CIPHER_CTX_new();
-	must(f.plain && f.out && f.cipher && f.kept, "no memory");
+	must(f.kept, "no memory");
 	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
-		bool sodium =
-			f.sender.aead->backend == CRYPTO_SODIUM ||
-			(f.sender.aead->backend == CRYPTO_BY_LENGTH && lengths[i] < CRYPTO_LONG);
+		bool sodium;
 		unsigned int n = (unsigned int)(2000000 / lengths[i]) + 1;
 
 		f.len = lengths[i];
+		sodium = seals_with_sodium(&f);
 		must(sframe_sender_init(&f.sender, 1, f.key, sizeof(f.key)) == 0, "no AES-256-GCM");
 		snprintf(name, sizeof(name), "sealing %zu bytes with %s", f.len,
 			 sodium ? "libsodium" : "OpenSSL");
@@ -409,7 +423,31 @@ static void many(const struct pair *keys)
 	       each > SESSION_MAX ? "not ok" : "ok", results, each, SESSION_MAX);
 }
 
-int main(void)
+/* ---- for counting ---- */
+
+static void repeat(struct pair *p, const char *what, bool ours, unsigned int n)
+{
+	static struct frame f;
+	void (*run)(void *) = ours ? handshake_ours : handshake_bare;
+	void *data = p;
+
+	if (strcmp(what, "heartbeat") == 0) {
+		run = ours ? heartbeat_ours : heartbeat_bare;
+		heartbeat_begin(p);
+	} else if (strncmp(what, "seal-", 5) == 0) {
+		frame_begin(&f);
+		f.len = strtoul(what + 5, NULL, 10);
+		must(f.len <= FRAME_LARGEST, "too long a frame");
+		run = ours ? frame_ours : seals_with_sodium(&f) ? frame_sodium : frame_openssl;
+		data = &f;
+	} else {
+		must(strcmp(what, "handshake") == 0,
+		     "what is repeated is handshake, heartbeat or seal-LENGTH");
+	}
+	once(run, data, n);
+}
+
+int main(int argc, char **argv)
 {
 	static struct pair p = { .now = CHANNEL_NSEC_PER_SEC };
 
@@ -417,6 +455,11 @@ int main(void)
 	for (int side = 0; side < 2; side++) {
 		crypto_random(p.key[side], sizeof(p.key[side]));
 		crypto_x25519_public(p.key[side], p.public[side]);
+	}
+	if (argc == 4) {
+		repeat(&p, argv[1], strcmp(argv[2], "ours") == 0,
+		       (unsigned int)strtoul(argv[3], NULL, 10));
+		return 0;
 	}
 	compare("a whole handshake, both ends", NULL, handshake_ours, handshake_bare, &p, 20,
 		HANDSHAKE_LIMIT);

@@ -15,16 +15,23 @@ import time
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", ".."))
 sys.path.insert(0, os.path.join(TOP, "tests", "bus", "lib"))
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import measure  # noqa: E402
 from rig import *  # noqa: E402,F403
 
 TURNS = 5
 IDLE_S = 10
-# BOUND_SESSIONS is 1024.
-SESSIONS = [0, 100, 200, 400, 600, 800, 1000]
+# BOUND_SESSIONS is 1024; the daemon that is measured allows more, to see what comes beyond.
+SESSIONS = [0, 100, 250, 500, 1000, 2000, 5000, 10000]
 PART = 20
 RECORDS = [1000, 10000, 50000]
+COUNTED = 100
 CALLS = 500
 BINARY = os.path.join(TOP, "build", "tests", "callgated-many")
+# Each session's keys lie in a locked page, between others that nobody may touch.
+LOCKED, MAPS_EACH = 4096, 40
+MAPS = "/proc/sys/vm/max_map_count"
+MORE = os.path.join(TOP, "build", "tests", "bench", "callgated-10000")
 
 
 def tell(scenario, what, unit, value):
@@ -89,11 +96,37 @@ def idle(place, bus):
     daemon.end()
 
 
+def allowed():
+    """How many sessions this machine lets a daemon have that root starts, with some to spare."""
+    try:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    except ValueError:
+        pass
+    locked = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    return SESSIONS[-1] if locked == resource.RLIM_INFINITY else locked // LOCKED - PART - 10
+
+
 def sessions(place, bus):
-    daemon = Daemon(place, bus, "sessions", config="[channel]\nheartbeat = 15000\n", binary=BINARY)
+    with open(MAPS, encoding="ascii") as file:
+        maps = int(file.read())
+    most = [n for n in SESSIONS if n <= allowed()]
+    try:
+        set_maps(max(maps, MAPS_EACH * most[-1]))
+        grow(place, bus, most)
+    finally:
+        set_maps(maps)
+
+
+def set_maps(n):
+    with open(MAPS, "w", encoding="ascii") as file:
+        file.write(str(n))
+
+
+def grow(place, bus, most):
+    daemon = Daemon(place, bus, "sessions", config="[channel]\nheartbeat = 15000\n", binary=MORE)
     pid = daemon.process.pid
     crowd = Crowd(bus, daemon)
-    for n in SESSIONS:
+    for n in most:
         if n:
             crowd.do(f"open {n}")
         tell("daemon", f"memory with {n} sessions", "KiB", status_of(pid, "VmRSS"))
@@ -134,6 +167,19 @@ def calls(place, bus):
     daemon.end()
 
 
+def counts(as_user, owner, ctl, home, daemon, journal):
+    """Instructions of one record: what more of them take more."""
+    appended, reported = [], []
+    for n in (COUNTED, 2 * COUNTED):
+        daemon.end()
+        appended.append(as_user(owner.pw_uid, owner.pw_gid, os.path.join(TOP, "build", "tests", "make-journal"), journal, str(n),
+                                count=True))
+        daemon.start()
+        reported.append(as_user(ALICE, ALICE, ctl, "report", f"{home}/counted-{n}.html", count=True))
+    tell("daemon", "append to the journal, counted", "instructions", (appended[1] - appended[0]) / COUNTED)
+    tell("daemon", "one record more in a report, counted", "instructions", (reported[1] - reported[0]) / (2 * COUNTED))
+
+
 def report(place, bus):
     daemon = Daemon(place, bus, "report", binary=BINARY)
     home = f"{place.path}/home"
@@ -142,18 +188,22 @@ def report(place, bus):
     owner = pwd.getpwnam(daemon.user)
     journal = f"{daemon.state}/{ALICE}/journal"
 
-    def as_user(uid, gid, *command):
-        """Microseconds of its processor time."""
+    def as_user(uid, gid, *command, count=False):
+        """Microseconds of its processor time, or its instructions."""
         begun = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(["setpriv", "--reuid", str(uid), "--regid", str(gid), "--clear-groups", *command], check=True,
-                       cwd=home if uid == ALICE else "/", stdout=subprocess.DEVNULL,
-                       env=dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=bus.address, HOME=home, LC_ALL="C.UTF-8"))
+        whole = ["setpriv", "--reuid", str(uid), "--regid", str(gid), "--clear-groups", *(measure.COUNTING if count else []), *command]
+        done = subprocess.run(whole, check=True, cwd=home if uid == ALICE else "/", stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE if count else None, text=True,
+                              env=dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=bus.address, HOME=home, LC_ALL="C.UTF-8"))
+        if count:
+            return measure.count_in(done.stderr)
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         return (used.ru_utime + used.ru_stime - begun.ru_utime - begun.ru_stime) * 1e6
 
     ctl = os.path.join(TOP, "build", "callgatectl")
     as_user(ALICE, ALICE, ctl, "history")
-    there = 0
+    counts(as_user, owner, ctl, home, daemon, journal)
+    there = 3 * COUNTED
     for n in RECORDS:
         daemon.end()
         took = as_user(owner.pw_uid, owner.pw_gid, os.path.join(TOP, "build", "tests", "make-journal"), journal, str(n - there))

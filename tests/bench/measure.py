@@ -2,6 +2,7 @@
 """How the programs of this folder are run, here or in the virtual machine, and what they print is read."""
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -34,6 +35,25 @@ def lines_of(command):
     if process.returncode:
         raise Failed(f"status {process.returncode} of: {' '.join(command)}")
     return found
+
+
+COUNTING = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+
+
+def count_in(text):
+    """What valgrind counted."""
+    found = re.search(r"Collected : (\d+)", text)
+    if not found:
+        raise Failed(f"valgrind counted nothing: {text[-500:]}")
+    return int(found.group(1))
+
+
+def counted(*command):
+    """Instructions of a program."""
+    done = subprocess.run(COUNTING + list(command), cwd=TOP, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failed(f"status {done.returncode} of valgrind with {' '.join(command)}: {done.stderr[-500:]}")
+    return count_in(done.stderr)
 
 
 def find_release(kernel):

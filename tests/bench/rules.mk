@@ -21,9 +21,20 @@ $(bench_guest): %: %.o $(bench_shared)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(hardened_ld) -o $@ $^ $(PKG_LIBS)
 
+# A daemon that allows ten times as many sessions, so that the growth beyond the cap is seen too.
+many_objects := $(patsubst %.c,$(BUILD)/tests/bench/many/%.o,$(daemon_src))
+$(many_objects): $(BUILD)/tests/bench/many/%.o: %.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(compile) $(CFLAGS) $(hardened) -DBOUND_SESSIONS=16384 -DBOUND_SESSIONS_UID=16384 -c -o $@ $<
+
+$(BUILD)/tests/bench/callgated-10000: $(many_objects)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(hardened_ld) -o $@ $^ $(PKG_LIBS)
+
 .PHONY: bench
-bench: setup ## measure what Callgate costs, against nothing and against the alternatives
-	$(Q)$(MAKE) all tests $(bench_guest)
+bench: ## measure what Callgate costs, against nothing and against the alternatives
+	$(Q)tests/setup --bench $(if $(KERNEL),--kernel '$(KERNEL)')
+	$(Q)$(MAKE) all tests $(bench_guest) $(BUILD)/tests/bench/callgated-10000
 	$(Q)tests/bench/run --kernel '$(RELEASE)' --json '$(BUILD)/bench/bench.json' $(BENCH)
 
 .PHONY: bench-check
@@ -34,4 +45,4 @@ bench-check: module module-test $(bench_guest) ## compare instruction counts wit
 kernel_cmds += $(if $(filter %-dbg,$(RELEASE)),,"tests/bench/check --kernel '$(RELEASE)'")
 check-kernel check-build: $(bench_guest)
 
--include $(patsubst %.o,%.d,$(call obj,$(wildcard tests/bench/*.c)))
+-include $(patsubst %.o,%.d,$(call obj,$(wildcard tests/bench/*.c)) $(many_objects))

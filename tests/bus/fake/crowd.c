@@ -18,7 +18,7 @@
 
 #define NAME	     "org.callgate1"
 #define ROOT	     "/org/callgate1"
-#define SESSIONS_MAX 1024
+#define SESSIONS_MAX 16384
 #define LIMIT	     (60 * CHANNEL_NSEC_PER_SEC)
 
 struct caller {
