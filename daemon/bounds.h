@@ -21,6 +21,7 @@
 #define BOUND_HELD_SESSION	8   /* captures that wait until their session may capture */
 #define BOUND_DENIALS		64  /* programs that tried to capture outside a call */
 #define BOUND_SOUND_CLIENTS	256 /* of one sound server */
+#define BOUND_SOUND_DOUBT_S	10  /* seconds in which it may capture what nobody is linked with */
 #define BOUND_ADMINS		4   /* changes that wait for an authorisation, of all users */
 #define BOUND_METRIC_APPS	64  /* programs that are counted apart */
 #define BOUND_TOLD		64  /* programs whose denial was told lately */

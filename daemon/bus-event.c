@@ -133,6 +133,10 @@ static int fill_programs(sd_bus_message *m, const void *userdata)
 	for (unsigned int i = 0; i < data->usage->n && r >= 0; i++) {
 		const struct usage_program *program = &data->usage->programs[i];
 
+		/* One that only heard what was played had neither. */
+		if (usage_ns(&program->spans[0], data->now) == 0 &&
+		    usage_ns(&program->spans[1], data->now) == 0)
+			continue;
 		text_show(name, sizeof(name), program->name);
 		r = sd_bus_message_append(m, "(suu)", name,
 					  usage_seconds(&program->spans[0], data->now),

@@ -332,7 +332,8 @@ static int read_kinds(struct service *service, sd_bus_message *m, uint32_t *ret_
 		return r;
 	if (*ret_kinds == 0 || (*ret_kinds & ~POLICY_KIND_ALL) != 0) {
 		refuse(&refusal, REFUSAL_BAD_ARGUMENT,
-		       "Kinds is a mask of 1 (microphone) and 2 (camera), not %u.", *ret_kinds);
+		       "Kinds is a mask of 1 (microphone), 2 (camera) and 4 (speaker), not %u.",
+		       *ret_kinds);
 		return bus_refused(error, &refusal);
 	}
 	r = bus_caller_uid(service, m, &uid);

@@ -12,11 +12,10 @@
  * A program that could name any process as the server would capture by way of it
  * in every call: both have to be the programs that the configuration names.
  */
-#include "bus.h"
+#include "bus-sound-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,48 +23,6 @@
 #include "util/log.h"
 #include "util/macro.h"
 #include "util/text.h"
-
-/**
- * struct sound_client - a process that is a client of the server
- * @kinds: what the manager program was told last
- * @used: kinds for which it is linked
- * @session: whose kinds these are; 0 for none
- */
-struct sound_client {
-	LIST_ENTRY(sound_client) all;
-	uint32_t id;
-	int pidfd;
-	uint32_t kinds;
-	uint32_t used;
-	uint64_t session;
-};
-
-/* What the kernel holds for the server. */
-struct sound_grant {
-	LIST_ENTRY(sound_grant) all;
-	uint64_t session;
-	uint64_t id;
-	uint32_t kinds;
-};
-
-/**
- * struct sound - a user's sound server and the program that manages it
- * @name: the program's connection
- * @tripped: somebody captured without being allowed; nothing is granted any more
- */
-struct sound {
-	LIST_ENTRY(sound) all;
-	struct service *service;
-	uid_t uid;
-	char *name;
-	struct watch watch;
-	struct process_facts server;
-	bool tripped;
-	uint32_t next_id;
-	unsigned int n_clients;
-	LIST_HEAD(, sound_client) clients;
-	LIST_HEAD(, sound_grant) grants;
-};
 
 /* ---- what the kernel holds ---------------------------------------------------------------------- */
 
@@ -98,6 +55,12 @@ static void end_grant(struct sound *sound, struct sound_grant *grant)
 	forget_grant(grant);
 }
 
+void sound_end_grants(struct sound *sound)
+{
+	while (!LIST_EMPTY(&sound->grants))
+		end_grant(sound, LIST_FIRST(&sound->grants));
+}
+
 static uint32_t kinds_used(const struct sound *sound, uint64_t session)
 {
 	struct sound_client *client;
@@ -119,7 +82,7 @@ static int apply(struct sound *sound, uint64_t session, uint32_t kinds, uint64_t
 		.session = session,
 		.cgroup_fd = -1,
 		.who = &sound->server,
-		.kinds = kinds_used(sound, session) & kinds,
+		.kinds = kinds_used(sound, session) & kinds & POLICY_KIND_DEVICES,
 		.deadline = until,
 	};
 	int r;
@@ -158,14 +121,21 @@ static int ask_gate(void *userdata, pid_t pid, struct process_facts *ret_facts)
 	return gate_identify(service->gate, pid, ret_facts);
 }
 
-/* By the kernel's word of now: the process may have called exec, or be in another control group. */
-static struct call *session_of(const struct sound *sound, const struct sound_client *client)
+int sound_identify(const struct sound *sound, const struct sound_client *client,
+		   struct process_facts *ret_facts)
 {
 	const struct process_source source = { .identify = ask_gate, .userdata = sound->service };
+	int r = process_identify(&source, client->pidfd, ret_facts);
+
+	return r == 0 && (!ret_facts->proven || ret_facts->uid != sound->uid) ? -ESRCH : r;
+}
+
+/* The process may have called exec, or be in another control group. */
+static struct call *session_of(const struct sound *sound, const struct sound_client *client)
+{
 	struct process_facts facts;
 
-	if (process_identify(&source, client->pidfd, &facts) < 0 || !facts.proven ||
-	    facts.uid != sound->uid)
+	if (sound_identify(sound, client, &facts) < 0)
 		return NULL;
 	return calls_by_image(&sound->service->calls, &facts);
 }
@@ -206,7 +176,7 @@ static void send_changed(struct sound *sound, const struct sound_client *client)
 	sd_bus_message_unref(m);
 }
 
-static void refresh(struct sound *sound)
+void sound_refresh(struct sound *sound)
 {
 	struct sound_client *client;
 	uint64_t session;
@@ -216,10 +186,13 @@ static void refresh(struct sound *sound)
 	{
 		kinds = look(sound, client, &session);
 		client->session = session;
-		if (kinds == client->kinds)
+		if (kinds == client->kinds) {
+			sound_hear(sound, client);
 			continue;
+		}
 		client->kinds = kinds;
 		client->used &= kinds;
+		sound_hear(sound, client);
 		send_changed(sound, client);
 	}
 }
@@ -229,7 +202,7 @@ void bus_sound_refresh(struct service *service)
 	struct sound *sound;
 
 	LIST_FOREACH(sound, &service->sounds, all)
-	refresh(sound);
+	sound_refresh(sound);
 }
 
 void bus_sound_granted(struct service *service, const struct call *call, uint32_t kinds,
@@ -272,42 +245,35 @@ static int settle(struct sound *sound, uint64_t session)
 	return apply(sound, session, call->granted, call->granted_until);
 }
 
-/* A capture that began in the moment in which its last client went: the links and the kernel agree again. */
 void bus_sound_started(struct service *service, const struct capture *stream)
 {
 	struct sound *sound;
 
 	LIST_FOREACH(sound, &service->sounds, all)
-	if (sound->server.pid == stream->who.pid && sound->server.cookie == stream->who.cookie)
+	{
+		if (sound->server.pid != stream->who.pid ||
+		    sound->server.cookie != stream->who.cookie)
+			continue;
+		/* A capture that began in the moment in which its last client went: the grant and the links agree again. */
 		settle(sound, stream->session);
+		sound_agree(sound);
+	}
 }
 
-/* ---- the tripwire -------------------------------------------------------------------------------- */
-
-static void trip(struct sound *sound, const char *who, uint32_t kinds)
+void bus_sound_stopped(struct service *service)
 {
-	const struct dict_entry details[] = { DICT_TEXT("Executable", who),
-					      DICT_U32("Kinds", kinds) };
-	char message[PROCESS_EXE_MAX + 256];
+	struct sound *sound;
 
-	sound->tripped = true;
-	while (!LIST_EMPTY(&sound->grants))
-		end_grant(sound, LIST_FIRST(&sound->grants));
-	refresh(sound);
-	snprintf(
-		message, sizeof(message),
-		"%s got at the %s through the sound server without being allowed. Capture through it is shut until "
-		"callgate-pipewire is started again: systemctl --user restart callgate-pipewire.",
-		who, policy_kinds_name(kinds));
-	log_event(LOG_EVENT_INTRUDER, sound->uid, "User %u: %s", sound->uid, message);
-	approval_notify(&sound->service->approvals, sound->uid, "denied", message, details,
-			ARRAY_SIZE(details));
+	LIST_FOREACH(sound, &service->sounds, all)
+	sound_agree(sound);
 }
 
 /* ---- coming and going ---------------------------------------------------------------------------- */
 
 static void drop_client(struct sound *sound, struct sound_client *client)
 {
+	client->used = 0;
+	sound_hear(sound, client);
 	LIST_REMOVE(client, all);
 	sound->n_clients--;
 	close(client->pidfd);
@@ -318,8 +284,8 @@ static void drop(struct sound *sound)
 {
 	while (!LIST_EMPTY(&sound->clients))
 		drop_client(sound, LIST_FIRST(&sound->clients));
-	while (!LIST_EMPTY(&sound->grants))
-		end_grant(sound, LIST_FIRST(&sound->grants));
+	sound_end_grants(sound);
+	sd_event_source_disable_unref(sound->doubt);
 	LIST_REMOVE(sound, all);
 	watch_end(&sound->watch);
 	free(sound->name);
@@ -525,13 +491,14 @@ static int method_use(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		r = find_client(userdata, m, id, &sound, &client, error);
 	if (r < 0)
 		return r;
-	refresh(sound);
+	sound_refresh(sound);
 	client->used = kinds & client->kinds;
 	r = settle(sound, client->session);
-	if (r < 0) {
+	if (r < 0)
 		client->used = 0;
+	sound_hear(sound, client);
+	if (r < 0)
 		return bus_failed(error, r);
-	}
 	return sd_bus_reply_method_return(m, "u", client->used);
 }
 
@@ -550,7 +517,23 @@ static int method_intruder(sd_bus_message *m, void *userdata, sd_bus_error *erro
 		return r;
 	text_show(shown, sizeof(shown), who);
 	if (!sound->tripped)
-		trip(sound, shown, kinds);
+		sound_trip(sound, shown, "got at", kinds);
+	return sd_bus_reply_method_return(m, NULL);
+}
+
+static int method_linked(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	uint32_t linked[SOUND_DEVICES];
+	struct sound *sound = NULL;
+	int r;
+
+	r = sd_bus_message_read(m, "uu", &linked[0], &linked[1]);
+	if (r >= 0)
+		r = find_sound(userdata, m, &sound, error);
+	if (r < 0)
+		return r;
+	memcpy(sound->linked, linked, sizeof(sound->linked));
+	sound_agree(sound);
 	return sd_bus_reply_method_return(m, NULL);
 }
 
@@ -560,6 +543,7 @@ static const sd_bus_vtable sound_vtable[] = {
 	METHOD("Watch", ("h", client), ("u", id, "u", kinds), method_watch),
 	NO_RESULT("Unwatch", ("u", id), method_unwatch),
 	METHOD("Use", ("u", id, "u", kinds), ("u", granted), method_use),
+	NO_RESULT("Linked", ("u", microphones, "u", cameras), method_linked),
 	NO_RESULT("Intruder", ("s", who, "u", kinds), method_intruder),
 	SD_BUS_SIGNAL_WITH_ARGS("Changed", SD_BUS_ARGS("u", id, "u", kinds), 0),
 	SD_BUS_VTABLE_END,

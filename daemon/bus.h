@@ -276,6 +276,8 @@ void bus_sound_granted(struct service *service, const struct call *call, uint32_
 /* The gate holds nothing for the session any more. */
 void bus_sound_revoked(struct service *service, uint64_t session);
 void bus_sound_started(struct service *service, const struct capture *stream);
+/* Some capture ended. */
+void bus_sound_stopped(struct service *service);
 
 /* ---- bus-identity.c: two methods of the Manager */
 

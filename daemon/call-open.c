@@ -146,9 +146,11 @@ static int check_request(struct calls *calls, const struct call_request *request
 		return refuse(refusal, REFUSAL_BAD_ARGUMENT,
 			      "A contact's name is 1 to %d bytes of printable UTF-8.", BOUND_NAME);
 	if ((request->kinds & ~POLICY_KIND_ALL) != 0)
-		return refuse(refusal, REFUSAL_BAD_ARGUMENT,
-			      "Kinds is a mask of 1 (microphone) and 2 (camera), not %" PRIu32 ".",
-			      request->kinds);
+		return refuse(
+			refusal, REFUSAL_BAD_ARGUMENT,
+			"Kinds is a mask of 1 (microphone), 2 (camera) and 4 (speaker), not %" PRIu32
+			".",
+			request->kinds);
 	if ((request->kinds & user->blocked) != 0)
 		return refuse(refusal, REFUSAL_BLOCKED,
 			      "You blocked the %s; unblock it with 'callgatectl unblock'.",

@@ -88,7 +88,7 @@ static int make_params(struct call *call, struct channel_params *params, uint8_t
 		.peer_allowed = on_peer_key,
 		.data = call,
 	};
-	params->offered[CHANNEL_I2R] = (uint16_t)call->facts.approved_kinds;
+	params->offered[CHANNEL_I2R] = (uint16_t)(call->facts.approved_kinds & CHANNEL_KINDS);
 	params->offered[CHANNEL_R2I] = CHANNEL_KINDS;
 	return 0;
 }
@@ -159,7 +159,7 @@ int call_peer_begin(struct call *call, uint64_t now)
 	if (call->channel != NULL) {
 		accepted[CHANNEL_I2R] = channel_offered(call->channel, CHANNEL_I2R);
 		accepted[CHANNEL_R2I] = channel_offered(call->channel, CHANNEL_R2I) &
-					(uint16_t)call->facts.approved_kinds;
+					(uint16_t)(call->facts.approved_kinds & CHANNEL_KINDS);
 		r = channel_accept(call->channel, accepted, now);
 		/* It ended while the user was asked, or the caller's key is bad: its end says so. */
 		return r == -EPROTO || r == -EALREADY ? 0 : r;

@@ -170,7 +170,7 @@ enum session_state call_state(const struct call *call)
 enum channel_level call_level(const struct call *call)
 {
 	enum channel_level level = CHANNEL_LEVEL_COUNT, one;
-	uint32_t kinds = call->facts.approved_kinds;
+	uint32_t kinds = call->facts.approved_kinds & CHANNEL_KINDS;
 
 	if (call->channel == NULL || !call->facts.confirmed)
 		return CHANNEL_LEVEL_NONE;

@@ -126,6 +126,17 @@ static bool on_gate(void *userdata)
 	return gate_mode(service->gate) != GATE_ABSENT;
 }
 
+/* Of a session that has nothing which the kernel knows, the kernel does not say that its subject is another now. */
+static int check_subject(struct service *service, const struct call *call)
+{
+	struct process_facts facts;
+	int r = on_identify(service, call->pidfd, &facts);
+
+	if (r < 0)
+		return r;
+	return call->scope != NULL || facts.cookie == call->subject.cookie ? 0 : -ESRCH;
+}
+
 static int on_grant(void *userdata, struct call *call, uint32_t kinds, uint64_t deadline)
 {
 	struct service *service = userdata;
@@ -133,12 +144,21 @@ static int on_grant(void *userdata, struct call *call, uint32_t kinds, uint64_t 
 		.session = call->id,
 		.cgroup_fd = call->scope != NULL ? scope_fd(call->scope) : -1,
 		.who = &call->subject,
-		.kinds = kinds,
+		.kinds = kinds & POLICY_KIND_DEVICES,
 		.deadline = deadline,
 	};
-	int r = gate_grant(service->gate, &grant, NULL);
+	int r;
 
-	service->metrics.grants[r < 0]++;
+	if (grant.kinds != 0) {
+		r = gate_grant(service->gate, &grant, NULL);
+		service->metrics.grants[r < 0]++;
+	} else {
+		r = (call->granted & POLICY_KIND_DEVICES) != 0
+			    ? gate_revoke(service->gate, call->id)
+			    : 0;
+		if (r == 0)
+			r = check_subject(service, call);
+	}
 	if (r == 0)
 		bus_sound_granted(service, call, kinds, deadline);
 	return r;
@@ -362,6 +382,7 @@ static void on_stream_stopped(void *userdata, uint64_t id)
 	metrics_stream_stopped(&service->metrics, stream, call_clock());
 	bus_send_stream_stopped(service, stream);
 	captures_remove_stream(&service->captures, id);
+	bus_sound_stopped(service);
 	refresh_session_of(service, session);
 }
 

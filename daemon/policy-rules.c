@@ -31,7 +31,8 @@ static const struct {
 			    "users are names or numbers of accounts that exist, at most 16" },
 	[RULE_KEY_GROUP] = { "group",
 			     "groups are names or numbers of groups that exist, at most 16" },
-	[RULE_KEY_KINDS] = { "kinds", "kinds are microphone, camera, or both words" },
+	[RULE_KEY_KINDS] = { "kinds",
+			     "kinds are microphone, camera, speaker, or several of the words" },
 	[RULE_KEY_PEER] = { "peer",
 			    "a peer is unknown, pinned, verified, or several of the words" },
 	[RULE_KEY_ACTION] = { "action",
@@ -43,7 +44,7 @@ static const struct {
 				"a number of seconds from 60 to 43200, which are 12 hours" },
 	[RULE_KEY_HOLD] = { "hold_seconds", "a number of seconds from 0 to 65" },
 	[RULE_KEY_UNVERIFIED_KINDS] = { "unverified_kinds",
-					"kinds are none, microphone, camera, or microphone camera" },
+					"kinds are none, or microphone, camera, speaker, or several of the words" },
 	[RULE_KEY_UNVERIFIED_SECONDS] = { "unverified_seconds",
 					  "a number of seconds from 1 to 3600" },
 	[RULE_KEY_HISTORY] = { "history", "history is yes or no" },
@@ -229,7 +230,7 @@ static bool set_action(enum rule_action *action, const char *value)
 static bool set_value(struct rule *rule, const struct rule_names *names, enum rule_key key,
 		      const char *value)
 {
-	static const char *const kinds[] = { "microphone", "camera" };
+	static const char *const kinds[] = { "microphone", "camera", "speaker" };
 	static const char *const peers[] = { "unknown", "pinned", "verified" };
 	static const char *const asks[] = { "window", "console", "terminal" };
 	struct policy *terms = &rule->terms;
@@ -242,7 +243,7 @@ static bool set_value(struct rule *rule, const struct rule_names *names, enum ru
 	case RULE_KEY_GROUP:
 		return set_accounts(rule->groups, &rule->n_groups, value, names, find_group);
 	case RULE_KEY_KINDS:
-		return set_words(&rule->kinds, value, kinds, 2);
+		return set_words(&rule->kinds, value, kinds, 3);
 	case RULE_KEY_PEER:
 		return set_words(&rule->peers, value, peers, 3);
 	case RULE_KEY_ACTION:
@@ -257,7 +258,7 @@ static bool set_value(struct rule *rule, const struct rule_names *names, enum ru
 		return set_seconds(&terms->hold_ns, value, 0, POLICY_HOLD_S);
 	case RULE_KEY_UNVERIFIED_KINDS:
 		return strcmp(value, "none") == 0 ||
-		       set_words(&terms->unverified_kinds, value, kinds, 2);
+		       set_words(&terms->unverified_kinds, value, kinds, 3);
 	case RULE_KEY_UNVERIFIED_SECONDS:
 		return set_seconds(&terms->unverified_ns, value, 1, 3600);
 	case RULE_KEY_HISTORY:
@@ -460,7 +461,8 @@ bool rules_decide(const struct rules *rules, const struct policy *policy,
 		  const struct rule_facts *facts, uint32_t kinds, struct policy *ret_policy)
 {
 	/* A session that asks for nothing to capture is one question, too. */
-	const uint32_t asked[] = { kinds & POLICY_KIND_MICROPHONE, kinds & POLICY_KIND_CAMERA };
+	const uint32_t asked[] = { kinds & POLICY_KIND_MICROPHONE, kinds & POLICY_KIND_CAMERA,
+				   kinds & POLICY_KIND_SPEAKER };
 	struct policy all = *policy, one;
 	bool any = false;
 

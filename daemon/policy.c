@@ -65,6 +65,8 @@ static bool set_kinds(uint32_t *kinds, const char *value)
 	else if (strcmp(value, "microphone") == 0)
 		*kinds = POLICY_KIND_MICROPHONE;
 	else if (strcmp(value, "microphone camera") == 0)
+		*kinds = POLICY_KIND_DEVICES;
+	else if (strcmp(value, "microphone camera speaker") == 0)
 		*kinds = POLICY_KIND_ALL;
 	else
 		return false;
@@ -90,7 +92,8 @@ bool policy_set(struct policy *policy, const char *section, const char *name, co
 			return false;
 		policy->unverified_ns = number * NS_PER_S;
 	} else if (strcmp(section, "unverified") == 0 && strcmp(name, "kinds") == 0) {
-		*ret_why = "[unverified] kinds is none, microphone, or microphone camera";
+		*ret_why =
+			"[unverified] kinds is none, microphone, microphone camera, or microphone camera speaker";
 		return set_kinds(&policy->unverified_kinds, value);
 	} else if (strcmp(section, "channel") == 0 && strcmp(name, "heartbeat") == 0) {
 		*ret_why = "[channel] heartbeat is a number of milliseconds from 1000 to 15000";
@@ -149,13 +152,16 @@ const char *policy_asks_name(uint32_t asks)
 
 const char *policy_kinds_name(uint32_t kinds)
 {
-	switch (kinds & POLICY_KIND_ALL) {
-	case POLICY_KIND_MICROPHONE:
-		return "microphone";
-	case POLICY_KIND_CAMERA:
-		return "camera";
-	case POLICY_KIND_ALL:
-		return "microphone and camera";
-	}
-	return "nothing";
+	static const char *const names[POLICY_KIND_ALL + 1] = {
+		"nothing",
+		"microphone",
+		"camera",
+		"microphone and camera",
+		"speaker",
+		"microphone and speaker",
+		"camera and speaker",
+		"microphone, camera and speaker",
+	};
+
+	return names[kinds & POLICY_KIND_ALL];
 }

@@ -9,7 +9,10 @@
 
 #define POLICY_KIND_MICROPHONE 1u
 #define POLICY_KIND_CAMERA     2u
-#define POLICY_KIND_ALL	       3u
+#define POLICY_KIND_SPEAKER \
+	4u /* what is played: only a sound server has it, the kernel no device */
+#define POLICY_KIND_DEVICES 3u
+#define POLICY_KIND_ALL	    7u
 
 /* What an agent asks on. */
 #define POLICY_ASK_WINDOW   1u
@@ -77,7 +80,7 @@ bool policy_set(struct policy *policy, const char *section, const char *name, co
 
 /* POLICY_ASK_* for people: "in a window or on a text console". */
 const char *policy_asks_name(uint32_t asks);
-/* "microphone", "camera", "microphone and camera", "nothing". */
+/* "microphone", "camera", "microphone and camera", "microphone, camera and speaker", "nothing". */
 const char *policy_kinds_name(uint32_t kinds);
 
 #endif

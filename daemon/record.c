@@ -27,15 +27,12 @@
 
 static const char *kind_name(uint8_t kinds)
 {
-	switch (kinds) {
-	case RECORD_MICROPHONE:
-		return "microphone";
-	case RECORD_CAMERA:
-		return "camera";
-	case RECORD_MICROPHONE | RECORD_CAMERA:
-		return "microphone camera";
-	}
-	return "";
+	static const char *const names[] = {
+		"",	   "microphone",	 "camera",	   "microphone camera",
+		"speaker", "microphone speaker", "camera speaker", "microphone camera speaker",
+	};
+
+	return kinds < sizeof(names) / sizeof(names[0]) ? names[kinds] : "";
 }
 
 static void get_type(const struct record *record, char *text, size_t size)
@@ -145,7 +142,7 @@ static const struct record_field fields[] = {
 	{ "level", SESSION, true, "how far the media was bound to the channel", get_level },
 	{ "end_reason", SESSION, true, "why the call ended", get_reason },
 	{ "programs", SESSION, true,
-	  "which programs had camera or microphone while the call lasted, and for how many seconds",
+	  "which programs had camera or microphone, or heard what was played (speaker), while the call lasted, and for how many seconds",
 	  get_uses },
 	{ "count", DENIED, false, "how many attempts were denied", get_count },
 };
@@ -208,7 +205,7 @@ static bool is_word(const char *text)
 
 static bool kinds_valid(uint8_t kinds)
 {
-	return (kinds & ~(RECORD_MICROPHONE | RECORD_CAMERA)) == 0;
+	return (kinds & ~(RECORD_MICROPHONE | RECORD_CAMERA | RECORD_SPEAKER)) == 0;
 }
 
 static bool is_valid(const struct record *record)

@@ -16,6 +16,7 @@
 
 #define RECORD_MICROPHONE 1u
 #define RECORD_CAMERA	  2u
+#define RECORD_SPEAKER	  4u /* what was played, through a sound server */
 
 enum record_type {
 	RECORD_SESSION = 1,
@@ -40,7 +41,7 @@ struct record_use {
  * @app: label of the session's owner; of a denied attempt who tried
  * @peer: pseudonym, keyed by the day; zeros: nobody answered
  * @level: @auth: @end_reason: words of the daemon's tables, as they were at the end
- * @uses: which programs had camera or microphone while it lasted
+ * @uses: which programs had camera or microphone, or heard what was played, while it lasted
  */
 struct record {
 	enum record_type type;

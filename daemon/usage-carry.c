@@ -19,12 +19,12 @@ void usage_pack(const struct usage *usage, uint64_t now, struct writer *w)
 	writer_be64(w, now);
 	writer_u8(w, (uint8_t)usage->level);
 	writer_u8(w, usage->blind);
-	for (unsigned int kind = 0; kind < 2; kind++)
+	for (unsigned int kind = 0; kind < USAGE_KINDS; kind++)
 		writer_be64(w, usage_ns(&usage->own[kind], now));
 	writer_u8(w, (uint8_t)usage->n);
 	for (unsigned int i = 0; i < usage->n; i++) {
 		writer_text(w, usage->programs[i].name);
-		for (unsigned int kind = 0; kind < 2; kind++)
+		for (unsigned int kind = 0; kind < USAGE_KINDS; kind++)
 			writer_be64(w, usage_ns(&usage->programs[i].spans[kind], now));
 	}
 }
@@ -46,7 +46,7 @@ static void take_programs(struct reader *r, struct usage *usage)
 		struct usage_program *program = &usage->programs[usage->n];
 
 		reader_text(r, program->name, sizeof(program->name));
-		for (unsigned int kind = 0; kind < 2; kind++)
+		for (unsigned int kind = 0; kind < USAGE_KINDS; kind++)
 			program->spans[kind].ns = reader_be64(r);
 	}
 }
@@ -61,7 +61,7 @@ bool usage_unpack(struct usage *usage, uint64_t now, struct reader *r)
 	taken.began = reader_be64(r);
 	taken.level = reader_u8(r);
 	taken.blind = reader_flag(r);
-	for (unsigned int kind = 0; kind < 2; kind++)
+	for (unsigned int kind = 0; kind < USAGE_KINDS; kind++)
 		taken.own[kind].ns = reader_be64(r);
 	take_programs(r, &taken);
 	if (r->bad || taken.level >= CHANNEL_LEVEL_COUNT || taken.began > now) {

@@ -18,7 +18,7 @@
 
 #define NS_PER_S 1000000000ull
 
-static const uint8_t kind_of[2] = { RECORD_MICROPHONE, RECORD_CAMERA };
+static const uint8_t kind_of[USAGE_KINDS] = { RECORD_MICROPHONE, RECORD_CAMERA, RECORD_SPEAKER };
 
 /* ---- spans --------------------------------------------------------------------------------------- */
 
@@ -96,7 +96,7 @@ static void started(struct usage *usage, const struct capture *stream)
 	if (usage->uid != stream->who.uid)
 		return;
 	program = get_program(usage, stream);
-	for (unsigned int i = 0; i < 2; i++) {
+	for (unsigned int i = 0; i < USAGE_KINDS; i++) {
 		if (!(stream->kinds & kind_of[i]))
 			continue;
 		if (usage->id == stream->session)
@@ -170,7 +170,7 @@ void usages_stopped(struct usages *usages, const struct capture *stream, uint64_
 		if (usage->uid != stream->who.uid)
 			continue;
 		program = find_program(usage, stream);
-		for (unsigned int i = 0; i < 2; i++) {
+		for (unsigned int i = 0; i < USAGE_KINDS; i++) {
 			if (!(stream->kinds & kind_of[i]))
 				continue;
 			if (usage->id == stream->session)
@@ -199,15 +199,19 @@ void usages_lost(struct usages *usages, bool gate, uint64_t now)
 
 void usage_record(const struct usage *usage, uint64_t now, struct record *ret_record)
 {
-	for (unsigned int i = 0; i < 2; i++) {
-		ret_record->seconds[i] = usage_seconds(&usage->own[i], now);
-		if (ret_record->seconds[i])
+	for (unsigned int i = 0; i < USAGE_KINDS; i++) {
+		uint32_t seconds = usage_seconds(&usage->own[i], now);
+
+		/* For how long what is played was heard stands with the programs. */
+		if (i < sizeof(ret_record->seconds) / sizeof(ret_record->seconds[0]))
+			ret_record->seconds[i] = seconds;
+		if (seconds)
 			ret_record->kinds |= kind_of[i];
 	}
 	for (unsigned int i = 0; i < usage->n; i++) {
 		const struct usage_program *program = &usage->programs[i];
 
-		for (unsigned int kind = 0; kind < 2; kind++) {
+		for (unsigned int kind = 0; kind < USAGE_KINDS; kind++) {
 			uint32_t seconds = usage_seconds(&program->spans[kind], now);
 
 			if (seconds)
@@ -262,9 +266,10 @@ void usage_list(const struct usage *usage, uint64_t now, struct channel_programs
  * "; "ffmpeg": camera 3 s, microphone 3 s". In quotes, of which a name has none, so that it cannot go on with the sentence. Return:
  * the new end of the text
  */
-static size_t add_program(char *text, size_t size, size_t at, char *name, const uint32_t seconds[2])
+static size_t add_program(char *text, size_t size, size_t at, char *name,
+			  const uint32_t seconds[USAGE_KINDS])
 {
-	static const char *const kinds[2] = { "microphone", "camera" };
+	static const char *const kinds[USAGE_KINDS] = { "microphone", "camera", "speaker" };
 	const char *between = ": ";
 	int n;
 
@@ -272,7 +277,7 @@ static size_t add_program(char *text, size_t size, size_t at, char *name, const 
 		if (*p == '"')
 			*p = '\'';
 	n = snprintf(text + at, size - at, "%s\"%s\"", at ? "; " : "", name);
-	for (int kind = 1; kind >= 0 && n > 0 && (size_t)n < size - at; kind--) {
+	for (int kind = USAGE_KINDS - 1; kind >= 0 && n > 0 && (size_t)n < size - at; kind--) {
 		if (!seconds[kind])
 			continue;
 		at += (size_t)n;
@@ -286,7 +291,7 @@ static size_t add_program(char *text, size_t size, size_t at, char *name, const 
 void usage_text(const struct usage *usage, uint64_t now, const char *contact,
 		const struct channel_programs *peer, char *ret_text, size_t size)
 {
-	char own[USAGE_PROGRAMS * (RECORD_PROGRAM_MAX + 64)] = "";
+	char own[USAGE_PROGRAMS * (RECORD_PROGRAM_MAX + 96)] = "";
 	char other[CHANNEL_PROGRAMS_MAX * (CHANNEL_PROGRAM_NAME + 64)] = "";
 	size_t at = 0;
 	int n;
@@ -294,18 +299,21 @@ void usage_text(const struct usage *usage, uint64_t now, const char *contact,
 	for (unsigned int i = 0; i < usage->n; i++) {
 		const struct usage_program *program = &usage->programs[i];
 		char name[RECORD_PROGRAM_MAX + 1];
-		uint32_t seconds[2] = { usage_seconds(&program->spans[0], now),
-					usage_seconds(&program->spans[1], now) };
+		uint32_t seconds[USAGE_KINDS];
 
+		for (unsigned int kind = 0; kind < USAGE_KINDS; kind++)
+			seconds[kind] = usage_seconds(&program->spans[kind], now);
 		text_show(name, sizeof(name), program->name);
 		at = add_program(own, sizeof(own), at, name, seconds);
 	}
 	at = 0;
 	for (unsigned int i = 0; peer != NULL && i < peer->n; i++) {
+		const uint32_t seconds[USAGE_KINDS] = { peer->list[i].seconds[0],
+							peer->list[i].seconds[1] };
 		char name[CHANNEL_PROGRAM_NAME + 1];
 
 		memcpy(name, peer->list[i].name, sizeof(name));
-		at = add_program(other, sizeof(other), at, name, peer->list[i].seconds);
+		at = add_program(other, sizeof(other), at, name, seconds);
 	}
 	if (*own)
 		n = snprintf(

@@ -15,6 +15,7 @@
 struct reader;
 struct writer;
 
+#define USAGE_KINDS    3 /* microphone, camera, speaker; the first two are the channel's */
 #define USAGE_PROGRAMS 8 /* that are named in one session; the last stands for all further ones */
 
 /**
@@ -29,11 +30,11 @@ struct usage_span {
 /**
  * struct usage_program
  * @name: its path, the end of a longer one; any bytes
- * @spans: of microphone and camera
+ * @spans: of microphone, camera and speaker
  */
 struct usage_program {
 	char name[RECORD_PROGRAM_MAX + 1];
-	struct usage_span spans[2];
+	struct usage_span spans[USAGE_KINDS];
 };
 
 /**
@@ -52,7 +53,7 @@ struct usage {
 	uint64_t began;
 	bool blind;
 	enum channel_level level;
-	struct usage_span own[2];
+	struct usage_span own[USAGE_KINDS];
 	struct usage_program *programs;
 	unsigned int n;
 };

@@ -204,11 +204,10 @@ int user_get(struct users *users, uid_t uid, struct user **ret_user)
 	users->count++;
 	r = load_blocked(user);
 	if (r < 0) {
-		log_event(
-			LOG_EVENT_STATE_FAILED, uid,
-			"The file %u/blocked in the state directory cannot be used: %s. "
-			"Both kinds stay blocked for this user until it is unblocked or repaired.",
-			uid, strerror(-r));
+		log_event(LOG_EVENT_STATE_FAILED, uid,
+			  "The file %u/blocked in the state directory cannot be used: %s. "
+			  "All kinds stay blocked for this user until it is unblocked or repaired.",
+			  uid, strerror(-r));
 		user->blocked = POLICY_KIND_ALL;
 	}
 	*ret_user = user;

@@ -190,7 +190,7 @@ static int ask(struct agent *agent, sd_bus_message *m, enum agent_kind kind, con
 		return r;
 	}
 	question->deadline = deadline(agent, &question->details);
-	question->kinds = client_number(&question->details, "Kinds") & KIND_BOTH;
+	question->kinds = client_number(&question->details, "Kinds") & KIND_ALL;
 	question->next = agent->questions;
 	agent->questions = question;
 	r = agent->front->ask(agent->userdata, question);

@@ -82,7 +82,7 @@ static void fill(struct asked *asked, const struct agent_question *question)
 		asked->prompt.text = text_of_approve(details);
 		add_word(asked, "allow", AGENT_ALLOW);
 		asked->prompt.hint = "Type \"allow\" or \"deny\":";
-		if (question->kinds == KIND_BOTH) {
+		if ((question->kinds & KIND_BOTH) == KIND_BOTH) {
 			add_word(asked, "allow camera", AGENT_ALLOW_CAMERA);
 			add_word(asked, "allow microphone", AGENT_ALLOW_MICROPHONE);
 			asked->prompt.hint =

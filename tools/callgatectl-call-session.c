@@ -230,7 +230,8 @@ static int on_keys(sd_bus_message *m, void *userdata, sd_bus_error *unused)
 	}
 	r = sd_bus_message_read(m, "h", &fd);
 	if (r >= 0)
-		r = media_new(fd, call->incoming, call->request->kinds, &call->media, &why);
+		r = media_new(fd, call->incoming, call->request->kinds & KIND_BOTH, &call->media,
+			      &why);
 	if (r < 0)
 		call_over(call, CTL_FAILED, "no media keys: %s", why);
 	call_step(call);

@@ -140,8 +140,7 @@ static void step_waiting(struct call *call)
 		return;
 	if (call->sends && (call_number(call, "Approved") & kinds) != kinds)
 		return call_over(call, CTL_DENIED, "you allowed only: %s; the command needs: %s",
-				 plain_kinds(call_number(call, "Approved")),
-				 plain_kinds(kinds & KIND_BOTH));
+				 plain_kinds(call_number(call, "Approved")), plain_kinds(kinds));
 	if (!call->keys_asked)
 		call_ask_keys(call);
 	if (may_begin(call)) {

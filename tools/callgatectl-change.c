@@ -48,13 +48,15 @@ static int read_kinds(const struct ctl_request *request, unsigned *ret)
 			kinds |= KIND_CAMERA;
 		} else if (!strcmp(request->arguments[i], "microphone")) {
 			kinds |= KIND_MICROPHONE;
+		} else if (!strcmp(request->arguments[i], "speaker")) {
+			kinds |= KIND_SPEAKER;
 		} else {
-			ctl_complain("'%s' is neither camera nor microphone",
+			ctl_complain("'%s' is none of camera, microphone and speaker",
 				     request->arguments[i]);
 			return CTL_USAGE;
 		}
 	}
-	*ret = kinds ? kinds : KIND_BOTH;
+	*ret = kinds ? kinds : KIND_ALL;
 	return CTL_OK;
 }
 

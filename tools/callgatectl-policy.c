@@ -154,9 +154,9 @@ static int read_user(struct question *question, const char *name)
 
 static bool read_kinds(uint32_t *ret_kinds, const char *word)
 {
-	static const char *const words[] = { "none", "microphone", "camera", "both" };
+	static const char *const words[] = { "none", "microphone", "camera", "both", "speaker" };
 
-	for (uint32_t i = 0; i < 4; i++) {
+	for (uint32_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strcmp(word, words[i]) == 0) {
 			*ret_kinds = i;
 			return true;
@@ -191,7 +191,7 @@ static int read_question(const struct ctl_request *request, struct question *que
 		 app);
 	question->facts.app = question->label;
 	if (!read_kinds(&question->kinds, request->kind ? request->kind : "both")) {
-		ctl_complain("--kind is none, microphone, camera or both");
+		ctl_complain("--kind is none, microphone, camera, both or speaker");
 		return CTL_USAGE;
 	}
 	if (!read_peer(&question->facts.peer, request->peer ? request->peer : "unknown")) {
@@ -255,7 +255,10 @@ static void explain_kind(const struct ctl_request *request, const struct rules *
 			 const struct policy *policy, const struct question *question,
 			 uint32_t kind, bool last)
 {
-	const char *name = kind == 0 ? "none" : kind == KIND_CAMERA ? "camera" : "microphone";
+	const char *name = kind == 0		  ? "none"
+			   : kind == KIND_CAMERA  ? "camera"
+			   : kind == KIND_SPEAKER ? "speaker"
+						  : "microphone";
 	const struct rule *rule = rules_find(rules, &question->facts, kind);
 	char place[512] = "";
 	struct policy terms;
@@ -304,7 +307,7 @@ static int explain(const struct ctl_request *request)
 		puts("[");
 	if (question.kinds == 0)
 		explain_kind(request, rules, &policy, &question, 0, true);
-	for (uint32_t kind = KIND_MICROPHONE; kind <= KIND_CAMERA; kind <<= 1)
+	for (uint32_t kind = KIND_MICROPHONE; kind <= KIND_SPEAKER; kind <<= 1)
 		if (question.kinds & kind)
 			explain_kind(request, rules, &policy, &question, kind,
 				     (question.kinds & ~kind) < kind);

@@ -49,9 +49,24 @@ void print_json_text(FILE *out, const char *text)
 
 void print_json_kinds(FILE *out, unsigned kinds)
 {
-	fprintf(out, "[%s%s%s]", kinds & KIND_CAMERA ? "\"camera\"" : "",
-		(kinds & KIND_BOTH) == KIND_BOTH ? ", " : "",
-		kinds & KIND_MICROPHONE ? "\"microphone\"" : "");
+	static const struct {
+		unsigned kind;
+		const char *name;
+	} names[] = {
+		{ KIND_CAMERA, "camera" },
+		{ KIND_MICROPHONE, "microphone" },
+		{ KIND_SPEAKER, "speaker" },
+	};
+	const char *between = "";
+
+	fputc('[', out);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!(kinds & names[i].kind))
+			continue;
+		fprintf(out, "%s\"%s\"", between, names[i].name);
+		between = ", ";
+	}
+	fputc(']', out);
 }
 
 static bool is_kinds(const char *name)

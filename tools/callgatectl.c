@@ -78,12 +78,12 @@ static const struct verb verbs[] = {
 	  "  export FILE    write a new file\n"
 	  "  import FILE    take it as your identity on this machine\n"
 	  "      --replace     even if the one that is here knows people; they are lost, so export it first\n" },
-	{ "block", "[camera] [microphone]", "capture nothing in any call, at once", 0, 2,
+	{ "block", "[camera] [microphone] [speaker]", "capture nothing in any call, at once", 0, 3,
 	  TAKES_JSON, verb_block,
-	  "Ends all capture of the named kinds (both when none is named) in your calls, until `unblock`.\n" },
-	{ "unblock", "[camera] [microphone]", "lift a block; your agent asks", 0, 2, TAKES_JSON,
-	  verb_unblock,
-	  "Lifts `block` for the named kinds (both when none is named), after you confirmed it at your agent.\n" },
+	  "Ends all capture of the named kinds (all when none is named) in your calls, until `unblock`.\n" },
+	{ "unblock", "[camera] [microphone] [speaker]", "lift a block; your agent asks", 0, 3,
+	  TAKES_JSON, verb_unblock,
+	  "Lifts `block` for the named kinds (all when none is named), after you confirmed it at your agent.\n" },
 	{ "end", "SESSION | --all | --user USER", "end a call", 0, 1,
 	  TAKES_JSON | TAKES_ALL | TAKES_USER, verb_end,
 	  "SESSION is what `sessions` shows in its first column, or the whole object path.\n"
@@ -104,7 +104,7 @@ static const struct verb verbs[] = {
 	  "  check [FILE...]  say whether the files are understood, and where not; without FILE, those in place\n"
 	  "  explain          say for each kind which rule decides, and why\n"
 	  "      --app APP     the program's path, or the label that a question shows\n"
-	  "      --kind none|microphone|camera|both    what it asks for (both)\n"
+	  "      --kind none|microphone|camera|both|speaker    what it asks for (both)\n"
 	  "      --user USER   name or number (you)\n"
 	  "      --peer unknown|pinned|verified        what is known of the other side (unknown)\n"
 	  "      --rules DIR   instead of /etc/callgate/policy.d\n"
@@ -145,7 +145,7 @@ static const struct verb verbs[] = {
 	  "Writes FILE (callgate-report.html), which needs nothing else to be shown, and prints a summary.\n"
 	  "      --anchor ANCHOR      compare with it\n"
 	  "      --passphrase-fd N    read the passphrase from descriptor N\n" },
-	{ "call", "CONTACT [--camera] [--microphone] --via ADDRESS -- CMD [ARG...]",
+	{ "call", "CONTACT [--camera] [--microphone] [--speaker] --via ADDRESS -- CMD [ARG...]",
 	  "call somebody, with CMD capturing", 1, 1,
 	  TAKES_JSON | TAKES_KINDS | TAKES_CALL | TAKES_RECEIVE, verb_call,
 	  "Asks you, calls CONTACT through the relay, and once the call is live starts CMD, which alone may then\n"
@@ -153,6 +153,7 @@ static const struct verb verbs[] = {
 	  "you will know the other side; its key is remembered under it.\n"
 	  "      --camera      CMD uses the camera\n"
 	  "      --microphone  CMD uses the microphone\n"
+	  "      --speaker     CMD hears what is played here, the other side too (through PipeWire only)\n"
 	  "      --via ADDRESS the relay: tcp:HOST:PORT or unix:PATH\n"
 	  "      --as NAME     what the other side is told that you are called\n"
 	  "      --receive     also give CMD what the other side sends, at its standard input\n" TELL_HELP
@@ -314,6 +315,7 @@ enum {
 	OPT_ALL,
 	OPT_CAMERA,
 	OPT_MICROPHONE,
+	OPT_SPEAKER,
 	OPT_VIA,
 	OPT_AS,
 	OPT_SEND,
@@ -345,6 +347,7 @@ static const struct option options[] = {
 	{ "all", no_argument, NULL, OPT_ALL },
 	{ "camera", no_argument, NULL, OPT_CAMERA },
 	{ "microphone", no_argument, NULL, OPT_MICROPHONE },
+	{ "speaker", no_argument, NULL, OPT_SPEAKER },
 	{ "via", required_argument, NULL, OPT_VIA },
 	{ "as", required_argument, NULL, OPT_AS },
 	{ "send", no_argument, NULL, OPT_SEND },
@@ -384,6 +387,7 @@ static unsigned option_flag(int option)
 		return TAKES_YES;
 	case OPT_CAMERA:
 	case OPT_MICROPHONE:
+	case OPT_SPEAKER:
 		return TAKES_KINDS;
 	case OPT_VIA:
 	case OPT_AS:
@@ -429,7 +433,7 @@ static int check_call(const struct verb *verb, const struct ctl_request *request
 {
 	if (!request->command)
 		return usage(verb, "no command; put it after --", NULL);
-	if (!request->kinds)
+	if (!(request->kinds & KIND_BOTH))
 		return usage(verb, "say --camera, --microphone or both", NULL);
 	if (!request->via)
 		return usage(verb,
@@ -483,6 +487,9 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 			break;
 		case OPT_MICROPHONE:
 			request.kinds |= KIND_MICROPHONE;
+			break;
+		case OPT_SPEAKER:
+			request.kinds |= KIND_SPEAKER;
 			break;
 		case OPT_VIA:
 			request.via = optarg;

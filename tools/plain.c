@@ -48,13 +48,16 @@ char *plain_copy(const char *text)
 
 const char *plain_kinds(unsigned kinds)
 {
-	switch (kinds & KIND_BOTH) {
-	case KIND_MICROPHONE:
-		return "microphone";
-	case KIND_CAMERA:
-		return "camera";
-	case KIND_BOTH:
-		return "camera and microphone";
-	}
-	return "nothing";
+	static const char *const names[KIND_ALL + 1] = {
+		"nothing",
+		"microphone",
+		"camera",
+		"camera and microphone",
+		"speaker",
+		"microphone and speaker",
+		"camera and speaker",
+		"camera, microphone and speaker",
+	};
+
+	return names[kinds & KIND_ALL];
 }

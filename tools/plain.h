@@ -6,6 +6,8 @@
 #define KIND_MICROPHONE 1
 #define KIND_CAMERA	2
 #define KIND_BOTH	3
+#define KIND_SPEAKER	4 /* what is played; behind a sound server only */
+#define KIND_ALL	7
 
 /**
  * plain_copy() - a copy that is safe to print on a terminal

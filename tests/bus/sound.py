@@ -1,8 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""org.callgate1.Sound: what a sound server is granted, for whom of its clients, and until when."""
+"""org.callgate1.Sound: what a sound server is granted, for whom of its clients, and until when; what is played."""
+import json
 import os
+import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
 from rig import *  # noqa: E402,F403
@@ -11,6 +14,9 @@ if os.geteuid() != 0:
     plan_skip("needs root, to act as several users")
 
 SOUND = "org.callgate1.Sound"
+SPEAKER = 4
+DOUBT_S = 10  # in which the server may capture what nobody is linked with
+CTL = os.path.join(ROOT, "build", "callgatectl")
 
 place = Place()
 PROGRAMS = f"[sound]\nmanager = {os.path.realpath('/usr/bin/python3')}\nserver = {os.path.realpath('/usr/bin/cat')}\n"
@@ -31,6 +37,28 @@ def refusal(actor, method, signature, *arguments):
 def served():
     """Kinds that the kernel holds for the server."""
     return alice.gate.further.get(server, {}).get("kinds", 0)
+
+
+def manage():
+    """A new manager, and the number of the session's process."""
+    actor = Actor(alice.bus, ALICE)
+    wait_for(lambda: refusal(actor, "Attach", "h", {"pidfd": server}) == "allowed")
+    return actor, sound(actor, "Watch", "h", {"pidfd": alice.subject})[0]
+
+
+def history():
+    """What callgatectl shows to Alice of her calls, the newest last."""
+    home = f"{place.path}/home"
+    if not os.path.isdir(home):
+        os.mkdir(home, 0o700)
+        os.chown(home, ALICE, ALICE)
+    done = subprocess.run(["setpriv", "--reuid", str(ALICE), "--regid", str(ALICE), "--clear-groups", CTL, "history", "--json",
+                           "--passphrase-fd", "0"], input="", capture_output=True, text=True, timeout=60, check=False,
+                          env=dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=alice.bus.address, HOME=home))
+    try:
+        return [entry for entry in json.loads(done.stdout)["history"] if entry["type"] == "session"]
+    except ValueError:
+        return [done.stdout + done.stderr]
 
 
 # ---- who may
@@ -103,4 +131,62 @@ alice.app.call(path, SESSION, "End")
 ok(served() == 0 and alice.gate.allowed() == 0, "when the session ends, the server's grant does")
 ok((manager.wait_signal("Changed") or {}).get("arguments") == [mine, 0], "and the manager is told")
 relay.stop()
+
+# ---- what is played
+manager.stop()
+unblock = alice.app.start_call(ROOT_PATH, MANAGER, "Unblock", "u", 1)
+alice.agent.reply(alice.agent.wait("Confirm"), "b", True)
+alice.app.answer_to(unblock)
+path, _, relay = start_call(alice, bob, kinds=SPEAKER | 1, approve_kinds=1, bob_kinds=3)
+ok(wait_for(lambda: alice.gate.allowed() == 1), "a call that asked for the speaker, and got the microphone only, is live")
+manager, mine = manage()
+ok(sound(manager, "Use", "uu", mine, SPEAKER) == 0, "its program does not hear what is played")
+alice.app.call(path, SESSION, "End")
+relay.stop()
+wait_for(lambda: alice.properties(path) is None)
+wait_for(lambda: manager.wait_signal("Changed", 0) is None)
+path, _, relay = start_call(alice, bob, kinds=SPEAKER | 1)
+ok(wait_for(lambda: (alice.properties(path) or {}).get("Granted") == SPEAKER | 1), "one that got both is live",
+   alice.properties(path))
+ok(alice.gate.allowed() == 1, "the kernel is told of the microphone alone", alice.gate.allowed())
+ok(wait_for(lambda: sound(manager, "Use", "uu", mine, SPEAKER) == SPEAKER), "its program hears what is played")
+ok(served() == 0, "for which the kernel lets the server capture nothing", served())
+theirs, more = sound(manager, "Watch", "h", {"pidfd": other})
+ok(more == 0 and sound(manager, "Use", "uu", theirs, SPEAKER) == 0, "another program does not hear it")
+time.sleep(1)
+alice.app.manager("Block", "u", SPEAKER)
+ok(wait_for(lambda: sound(manager, "Use", "uu", mine, SPEAKER | 1) == 1) and served() == 1,
+   "the user can block it alone; the microphone goes on")
+session = next(iter(alice.gate.grants))
+
+# ---- what the kernel sees, and who is linked
+alice.gate.event("device 7 1 pcmC0D1c Test microphone")
+ok(refusal(alice.app, "Linked", "uu", 1, 0) == "NotOwner", "only the manager says who is linked")
+sound(manager, "Linked", "uu", 1, 0)
+alice.gate.event("stream 61 " + alice.gate.capture(server, 7, 1, session))
+wait_for(lambda: len(alice.app.manager("ListStreams")) == 1)
+begun = time.monotonic()
+ok(not wait_for(lambda: served() == 0, DOUBT_S + 2), "the server goes on with one microphone for one that is linked")
+sound(manager, "Linked", "uu", 0, 0)
+ok(served() == 1, "when the last is not linked any more, it has a moment")
+sound(manager, "Linked", "uu", 1, 0)
+ok(not wait_for(lambda: served() == 0, DOUBT_S + 2), "in which it can be linked again")
+alice.gate.event("stream 62 " + alice.gate.capture(server, 7, 1, session))
+wait_for(lambda: len(alice.app.manager("ListStreams")) == 2)
+begun = time.monotonic()
+ok(wait_for(lambda: served() == 0, DOUBT_S + 20), "with a second one that nobody shows, it is shut")
+ok(time.monotonic() - begun > DOUBT_S - 1, "after that moment", time.monotonic() - begun)
+question = alice.agent.take(lambda e: e["event"] == "Notify" and "cat captures with the microphone" in e["arguments"][1])
+ok(question, "and the user is told")
+ok(sound(manager, "Use", "uu", mine, 1) == 0 and served() == 0, "until it is managed anew")
+alice.app.call(path, SESSION, "End")
+wait_for(lambda: alice.properties(path) is None)
+relay.stop()
+
+# ---- what is kept of it
+seen = history()
+one = seen[-1]
+ok(isinstance(one, dict) and "speaker" in one["kinds"] and "speaker" in one["programs"] and "sleep" in one["programs"],
+   "the history says that it was heard, by which program, and for how long", one)
+ok(all("speaker" not in entry["kinds"] for entry in seen[:-1]), "and of the calls before that it was not", seen)
 finish()

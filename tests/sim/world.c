@@ -110,7 +110,7 @@ static struct run *run_new(struct world *w, unsigned int side, struct channel_pa
 		.random = sim_random,
 		.data = r,
 	};
-	r->facts.asked = POLICY_KIND_ALL;
+	r->facts.asked = POLICY_KIND_DEVICES;
 	return r;
 }
 
@@ -359,7 +359,7 @@ static void evaluate(struct run *r)
 		channel_close(r->c, CHANNEL_END_LOST, now);
 	}
 	if (w->sabotage == SABOTAGE_LOOSE_POLICY)
-		policy.unverified_kinds = POLICY_KIND_ALL;
+		policy.unverified_kinds = POLICY_KIND_DEVICES;
 	if (w->sabotage == SABOTAGE_BLOCK_IGNORED)
 		f->blocked = 0;
 	kinds = session_granted(f, &policy, now, &until);

@@ -89,7 +89,7 @@ def test_usage():
         code, out, _ = ctl(verb, "--help")
         tap.ok(code == 0 and out.startswith(f"Usage: callgatectl {verb}"), f"{verb} --help explains it", out)
     for arguments, says in (((), "say what to do"), (("sing",), "no such verb"), (("status", "--all"), "no such option"),
-                            (("status", "x"), "too many"), (("end",), "--all"), (("block", "ears"), "neither"),
+                            (("status", "x"), "too many"), (("end",), "--all"), (("block", "ears"), "none of camera"),
                             (("call", "bob"), "after --"), (("call", "--camera", "--via", "unix:/x", "--", "cat"), "missing"),
                             (("call", "bob", "--via", "unix:/x", "--", "cat"), "--camera"),
                             (("call", "bob", "--camera", "--", "cat"), "--via"),
@@ -138,13 +138,15 @@ def test_changes():
     code, out, _ = ctl("block", "camera", "--json")
     tap.ok(code == 0 and json.loads(out) == {"blocked": ["camera"]} and fake.blocked == 2, "block camera", out)
     code, out, _ = ctl("block")
-    tap.ok(code == 0 and fake.blocked == 3, "block both", out)
+    tap.ok(code == 0 and fake.blocked == 7, "block all", out)
     fake.refusal = ("Denied", "you said no")
     code, _, err = ctl("unblock")
     tap.ok(code == 3 and "you said no" in err, "a denied unblock exits with 3", err)
     fake.refusal = None
     code, out, _ = ctl("unblock", "microphone")
-    tap.ok(code == 0 and fake.blocked == 2, "unblock", out)
+    tap.ok(code == 0 and fake.blocked == 6, "unblock", out)
+    code, out, _ = ctl("unblock", "speaker", "--json")
+    tap.ok(code == 0 and fake.blocked == 2 and json.loads(out) == {"blocked": ["camera"]}, "unblock the speaker", out)
     fake.blocked = 0
     code, _, err = ctl("end", "17")
     tap.ok(code == 1 and "17" in err, "ending what is not there fails", err)

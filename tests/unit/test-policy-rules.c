@@ -17,7 +17,8 @@
 #define S    1000000000ull
 #define MIC  POLICY_KIND_MICROPHONE
 #define CAM  POLICY_KIND_CAMERA
-#define BOTH POLICY_KIND_ALL
+#define BOTH POLICY_KIND_DEVICES
+#define ALL  POLICY_KIND_ALL
 
 static bool find_user(const char *name, uid_t *ret_uid)
 {
@@ -155,6 +156,19 @@ static const struct {
 	bool asked;
 } rows[] = {
 	{ "ask_without_a_rule", "", { .app = "exe:/a", .uid = 1 }, BOTH, BOTH, true },
+	{ "ask_for_the_speaker_too", "", { .app = "exe:/a", .uid = 1 }, ALL, ALL, true },
+	{ "deny_the_speaker",
+	  "[rule a]\nkinds = speaker\naction = deny\n",
+	  { .app = "exe:/a", .uid = 1 },
+	  ALL,
+	  BOTH,
+	  true },
+	{ "deny_all_but_the_speaker",
+	  "[rule a]\nkinds = camera microphone\naction = deny\n",
+	  { .app = "exe:/a", .uid = 1 },
+	  ALL,
+	  POLICY_KIND_SPEAKER,
+	  true },
 	{ "deny_by_a_rule_for_all",
 	  "[rule d]\naction = deny\n",
 	  { .app = "exe:/a", .uid = 1 },

@@ -17,7 +17,8 @@
 #define NOTHING 0u
 #define MIC	POLICY_KIND_MICROPHONE
 #define CAMERA	POLICY_KIND_CAMERA
-#define BOTH	POLICY_KIND_ALL
+#define BOTH	POLICY_KIND_DEVICES
+#define SPEAKER POLICY_KIND_SPEAKER
 
 static const struct session_facts running = {
 	.asked = BOTH,
@@ -91,7 +92,7 @@ CHANGE(approved_more_than_asked)
 }
 CHANGE(unknown_kind)
 {
-	f->asked = f->approved_kinds = 4;
+	f->asked = f->approved_kinds = 8;
 }
 CHANGE(not_offered)
 {
@@ -163,6 +164,24 @@ CHANGE(all_blocked)
 {
 	f->blocked = BOTH;
 }
+CHANGE(speaker_too)
+{
+	f->asked = f->approved_kinds = BOTH | SPEAKER;
+}
+CHANGE(speaker_not_approved)
+{
+	f->asked = BOTH | SPEAKER;
+}
+CHANGE(speaker_unverified)
+{
+	f->asked = f->approved_kinds = BOTH | SPEAKER;
+	f->verification = SESSION_UNVERIFIED;
+}
+CHANGE(speaker_blocked)
+{
+	f->asked = f->approved_kinds = BOTH | SPEAKER;
+	f->blocked = SPEAKER;
+}
 CHANGE(no_gate)
 {
 	f->gate = false;
@@ -203,6 +222,10 @@ static const struct row rows[] = {
 	{ "deny_unverified_by_policy", unverified_strict, NOTHING, 0, SESSION_LIVE },
 	{ "deny_blocked_camera", camera_blocked, MIC, 9, SESSION_LIVE },
 	{ "deny_all_blocked", all_blocked, NOTHING, 0, SESSION_LIVE },
+	{ "allow_the_speaker_too", speaker_too, BOTH | SPEAKER, 9, SESSION_LIVE },
+	{ "deny_the_speaker_unapproved", speaker_not_approved, BOTH, 9, SESSION_LIVE },
+	{ "deny_the_speaker_unverified", speaker_unverified, MIC, 9, SESSION_LIVE },
+	{ "deny_the_speaker_blocked", speaker_blocked, BOTH, 9, SESSION_LIVE },
 	{ "deny_without_gate", no_gate, NOTHING, 0, SESSION_LIVE },
 	{ "allow_no_longer_than_12_hours", nearly_expired, BOTH, 3, SESSION_LIVE },
 	{ "deny_after_12_hours", expired, NOTHING, 0, SESSION_LIVE },

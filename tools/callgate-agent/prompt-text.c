@@ -18,6 +18,7 @@
 #define KIND_MICROPHONE 1
 #define KIND_CAMERA	2
 #define KIND_BOTH	3
+#define KIND_SPEAKER	4
 
 #define VALUE_CHARS   40
 #define COLUMN_PIXELS 420
@@ -36,7 +37,8 @@ static bool flag_of(GHashTable *facts, const char *name)
 
 static unsigned kinds_of(GHashTable *facts)
 {
-	return (unsigned)g_ascii_strtoull(text_of(facts, "Kinds"), NULL, 10) & KIND_BOTH;
+	return (unsigned)g_ascii_strtoull(text_of(facts, "Kinds"), NULL, 10) &
+	       (KIND_BOTH | KIND_SPEAKER);
 }
 
 static GtkWidget *label_new(const char *text, const char *css_class)
@@ -128,7 +130,7 @@ static void add_contact(GtkBox *box, const char *heading, GHashTable *facts)
 
 static const char *name_kinds(unsigned kinds)
 {
-	switch (kinds) {
+	switch (kinds & KIND_BOTH) {
 	case KIND_MICROPHONE:
 		return _("Microphone");
 	case KIND_CAMERA:
@@ -136,14 +138,22 @@ static const char *name_kinds(unsigned kinds)
 	case KIND_BOTH:
 		return _("Camera and microphone");
 	}
-	return _("Nothing: to listen and watch only");
+	return kinds & KIND_SPEAKER ? _("What is played here")
+				    : _("Nothing: to listen and watch only");
+}
+
+static void add_played(GtkBox *column, const char *heading, unsigned kinds)
+{
+	if (kinds & KIND_SPEAKER)
+		add_fact(column, heading, _("What is played here, the other side too"), NULL);
 }
 
 static void add_kinds(struct window *window, GtkBox *column, unsigned kinds)
 {
 	GtkWidget *both, *narrow;
 
-	if (kinds != KIND_BOTH) {
+	add_played(column, _("Also hears"), kinds);
+	if ((kinds & KIND_BOTH) != KIND_BOTH) {
 		add_fact(column, _("May capture with"), name_kinds(kinds), NULL);
 		return;
 	}
@@ -240,6 +250,7 @@ static bool fill_confirm(struct window *window, GtkWindow *gtk, GHashTable *fact
 		column = column_new(gtk, "changes-allow-symbolic",
 				    _("A program wants to lift your block. Allow it?"));
 		add_fact(column, _("Unblocks"), name_kinds(kinds_of(facts)), NULL);
+		add_played(column, _("Unblocks"), kinds_of(facts));
 	} else if (strcmp(action, "rename") == 0) {
 		column = column_new(gtk, "document-edit-symbolic",
 				    _("A program wants to rename somebody you know. Allow it?"));

@@ -129,7 +129,7 @@ static void watch(struct manager *manager, struct graph_client *client, pid_t pi
 	if (ask(manager, &reply, "Watch", "h", client->pidfd) == 0 &&
 	    sd_bus_message_read(reply, "uu", &id, &kinds) >= 0) {
 		client->watched = id;
-		client->kinds = kinds & (GRAPH_MICROPHONE | GRAPH_CAMERA);
+		client->kinds = kinds & GRAPH_KINDS;
 		client->process = pid;
 	}
 	sd_bus_message_unref(reply);
@@ -170,6 +170,14 @@ static void look(struct manager *manager)
 	pw_loop_signal_event(pw_main_loop_get_loop(manager->loop), manager->look);
 }
 
+/* The daemon compares it with what the kernel sees. */
+static void tell_linked(struct manager *manager)
+{
+	if (manager->attached)
+		ask(manager, NULL, "Linked", "uu", manager->graph.linked[0],
+		    manager->graph.linked[1]);
+}
+
 static void attach(struct manager *manager)
 {
 	int pidfd, r;
@@ -190,6 +198,7 @@ static void attach(struct manager *manager)
 		return;
 	}
 	manager->attached = true;
+	tell_linked(manager);
 	look(manager);
 }
 
@@ -223,7 +232,7 @@ static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	{
 		if (client->watched != id)
 			continue;
-		client->kinds = kinds & (GRAPH_MICROPHONE | GRAPH_CAMERA);
+		client->kinds = kinds & GRAPH_KINDS;
 		/* What it held is gone already. */
 		client->used &= client->kinds;
 		apply(manager, client);
@@ -265,6 +274,11 @@ static void on_stream(void *userdata, struct graph_client *client)
 	apply(userdata, client);
 }
 
+static void on_linked(void *userdata)
+{
+	tell_linked(userdata);
+}
+
 static void on_link(void *userdata, struct graph_client *client, uint32_t kinds)
 {
 	const char *who = client != NULL ? client->name : "A program";
@@ -291,6 +305,7 @@ static const struct graph_hooks graph_hooks = {
 	.client = on_client,
 	.gone = on_gone,
 	.stream = on_stream,
+	.linked = on_linked,
 	.link = on_link,
 	.end = on_end,
 };

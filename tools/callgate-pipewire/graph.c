@@ -72,7 +72,7 @@ void graph_show(struct graph *graph, struct graph_client *client, uint32_t kinds
 
 	LIST_FOREACH(node, &graph->nodes, all)
 	{
-		if (node->stream || node->kinds == 0)
+		if (!node->source)
 			continue;
 		permission = PW_PERMISSION_INIT(node->id, (node->kinds & ~kinds) == 0
 								  ? PW_PERM_R | PW_PERM_X
@@ -81,26 +81,29 @@ void graph_show(struct graph *graph, struct graph_client *client, uint32_t kinds
 	}
 }
 
+/* What is played is allowed by a word of its own, so that nobody gets a microphone by it. */
+static void allow_node(struct graph *graph, struct graph_node *node, bool allowed)
+{
+	const char *key = node->kinds == GRAPH_SPEAKER ? "callgate.speaker" : "callgate.allow";
+	char serial[32];
+
+	if (allowed == node->allowed)
+		return;
+	if (!allowed)
+		node->allowed_until = clock_now();
+	node->allowed = allowed;
+	snprintf(serial, sizeof(serial), "%llu", (unsigned long long)node->serial);
+	pw_impl_metadata_set_property(graph->approvals, node->id, key, NULL,
+				      allowed ? serial : NULL);
+}
+
 void graph_allow(struct graph *graph, struct graph_client *client, uint32_t kinds)
 {
 	struct graph_node *node;
-	char serial[32];
-	bool allowed;
 
 	LIST_FOREACH(node, &graph->nodes, all)
-	{
-		if (!node->stream || node->client != client->id)
-			continue;
-		allowed = (node->kinds & ~kinds) == 0;
-		if (allowed == node->allowed)
-			continue;
-		if (!allowed)
-			node->allowed_until = clock_now();
-		node->allowed = allowed;
-		snprintf(serial, sizeof(serial), "%llu", (unsigned long long)node->serial);
-		pw_impl_metadata_set_property(graph->approvals, node->id, "callgate.allow", NULL,
-					      allowed ? serial : NULL);
-	}
+	if (node->stream && node->client == client->id)
+		allow_node(graph, node, node->kinds != 0 && (node->kinds & ~kinds) == 0);
 }
 
 uint32_t graph_wanted(const struct graph *graph, const struct graph_client *client)
@@ -205,60 +208,157 @@ static bool is_shown(const char *class, const struct spa_dict *props)
 	       spa_dict_lookup(props, PW_KEY_CLIENT_ID) != NULL;
 }
 
+/* Whether a stream takes what is played or what a microphone hears is its own word: WirePlumber looks at what it is linked with. */
+static void on_node_info(void *userdata, const struct pw_node_info *info)
+{
+	struct graph_node *node = userdata;
+	struct graph_client *client;
+	const char *played;
+	uint32_t kinds;
+
+	if ((info->change_mask & PW_NODE_CHANGE_MASK_PROPS) == 0 || info->props == NULL)
+		return;
+	played = spa_dict_lookup(info->props, PW_KEY_STREAM_CAPTURE_SINK);
+	kinds = node->video			     ? GRAPH_CAMERA
+		: played != NULL && spa_atob(played) ? GRAPH_SPEAKER
+						     : GRAPH_MICROPHONE;
+	if (kinds == node->kinds)
+		return;
+	allow_node(node->graph, node, false);
+	node->kinds = kinds;
+	client = find_client(node->graph, node->client);
+	if (client != NULL)
+		node->graph->hooks->stream(node->graph->userdata, client);
+}
+
+static const struct pw_node_events node_events = {
+	PW_VERSION_NODE_EVENTS,
+	.info = on_node_info,
+};
+
+static bool follow_stream(struct graph_node *node)
+{
+	node->proxy = pw_registry_bind(node->graph->registry, node->id, PW_TYPE_INTERFACE_Node,
+				       PW_VERSION_NODE, 0);
+	if (node->proxy == NULL)
+		return false;
+	pw_node_add_listener((struct pw_node *)node->proxy, &node->listener, &node_events, node);
+	return true;
+}
+
 static void add_node(struct graph *graph, uint32_t id, const struct spa_dict *props)
 {
 	const char *class = spa_dict_lookup(props, PW_KEY_MEDIA_CLASS);
 	struct graph_client *client;
 	struct graph_node *node;
 
-	if (class == NULL || kinds_of(class) == 0 || strncmp(class, "Stream/Output/", 14) == 0 ||
-	    is_shown(class, props) || graph->n_nodes >= GRAPH_OBJECTS)
+	if (class == NULL || kinds_of(class) == 0 || is_shown(class, props) ||
+	    graph->n_nodes >= GRAPH_OBJECTS)
 		return;
 	node = calloc(1, sizeof(*node));
 	if (node == NULL)
 		return;
+	node->graph = graph;
 	node->id = id;
 	node->serial = number(props, PW_KEY_OBJECT_SERIAL);
 	node->client = (uint32_t)number(props, PW_KEY_CLIENT_ID);
-	node->stream = strncmp(class, "Stream/", 7) == 0;
-	if (node->stream || strstr(class, "Source") != NULL || strstr(class, "Duplex") != NULL)
+	node->video = strstr(class, "Video") != NULL;
+	node->plays = strncmp(class, "Stream/Output/", 14) == 0;
+	node->stream = !node->plays && strncmp(class, "Stream/", 7) == 0;
+	node->source = !node->plays && !node->stream &&
+		       (strstr(class, "Source") != NULL || strstr(class, "Duplex") != NULL);
+	if (node->source)
 		node->kinds = kinds_of(class);
-	LIST_INSERT_HEAD(&graph->nodes, node, all);
-	graph->n_nodes++;
-	if (node->stream) {
-		client = find_client(graph, node->client);
-		if (client != NULL)
-			graph->hooks->stream(graph->userdata, client);
+	else if (!node->stream)
+		node->kinds = node->video ? 0 : GRAPH_SPEAKER;
+	else if (!follow_stream(node)) {
+		free(node);
 		return;
 	}
+	LIST_INSERT_HEAD(&graph->nodes, node, all);
+	graph->n_nodes++;
+	if (!node->source)
+		return;
 	LIST_FOREACH(client, &graph->clients, all)
 	graph_show(graph, client, client->kinds);
+}
+
+static void count_source(struct graph *graph, const struct graph_node *node, int change)
+{
+	if ((node->kinds & GRAPH_MICROPHONE) != 0)
+		graph->linked[0] += (uint32_t)change;
+	if ((node->kinds & GRAPH_CAMERA) != 0)
+		graph->linked[1] += (uint32_t)change;
+	graph->hooks->linked(graph->userdata);
+}
+
+static void free_node(struct graph_node *node)
+{
+	LIST_REMOVE(node, all);
+	node->graph->n_nodes--;
+	if (node->proxy != NULL) {
+		spa_hook_remove(&node->listener);
+		pw_proxy_destroy(node->proxy);
+	}
+	free(node);
 }
 
 static void remove_node(struct graph *graph, struct graph_node *node)
 {
 	struct graph_client *client = node->stream ? find_client(graph, node->client) : NULL;
 
-	LIST_REMOVE(node, all);
-	graph->n_nodes--;
-	free(node);
+	if (node->links > 0)
+		count_source(graph, node, -1);
+	free_node(node);
 	if (client != NULL)
 		graph->hooks->stream(graph->userdata, client);
 }
 
-static void check_link(struct graph *graph, uint32_t id, uint32_t output, uint32_t input)
+static bool may_be_linked(const struct graph_node *from, const struct graph_node *to)
 {
-	struct graph_node *from = find_node(graph, output);
-	struct graph_node *to = find_node(graph, input);
+	if (to != NULL && to->stream)
+		return to->allowed && (from->kinds & ~to->kinds) == 0;
+	return from->plays;
+}
 
-	if (from == NULL || from->stream ||
-	    (to != NULL && to->stream && to->allowed && from->kinds != 0))
+/* true: the link is of a source, and stays. */
+static bool check_link(struct graph *graph, struct graph_link *link)
+{
+	struct graph_node *from = find_node(graph, link->output);
+	struct graph_node *to = find_node(graph, link->input);
+
+	if (from == NULL || from->stream || from->kinds == 0)
+		return false;
+	if (may_be_linked(from, to)) {
+		if (!from->source)
+			return false;
+		link->serial = from->serial;
+		if (from->links++ == 0)
+			count_source(graph, from, 1);
+		return true;
+	}
+	pw_registry_destroy(graph->registry, link->id);
+	if (to == NULL || to->allowed_until == 0 || clock_now() >= to->allowed_until + LATE_NS)
+		graph->hooks->link(graph->userdata,
+				   to != NULL ? find_client(graph, to->client) : NULL, from->kinds);
+	return false;
+}
+
+static void remove_link(struct graph *graph, uint32_t id)
+{
+	struct graph_link *link;
+	struct graph_node *from;
+
+	LIST_FOREACH(link, &graph->links, all)
+	if (link->id == id)
+		break;
+	if (link == NULL)
 		return;
-	pw_registry_destroy(graph->registry, id);
-	if (to != NULL && to->allowed_until != 0 && clock_now() < to->allowed_until + LATE_NS)
-		return;
-	graph->hooks->link(graph->userdata, to != NULL ? find_client(graph, to->client) : NULL,
-			   from->kinds);
+	from = find_node(graph, link->output);
+	if (from != NULL && from->serial == link->serial && --from->links == 0)
+		count_source(graph, from, -1);
+	LIST_REMOVE(link, all);
+	free(link);
 }
 
 /* At the start a link may be told of before its ends are. */
@@ -280,8 +380,10 @@ static void check_links(struct graph *graph)
 
 	while ((link = LIST_FIRST(&graph->early)) != NULL) {
 		LIST_REMOVE(link, all);
-		check_link(graph, link->id, link->output, link->input);
-		free(link);
+		if (check_link(graph, link))
+			LIST_INSERT_HEAD(&graph->links, link, all);
+		else
+			free(link);
 	}
 }
 
@@ -308,6 +410,7 @@ static void on_global_remove(void *userdata, uint32_t id)
 	struct graph_client *client = find_client(graph, id);
 	struct graph_node *node = find_node(graph, id);
 
+	remove_link(graph, id);
 	if (node != NULL)
 		remove_node(graph, node);
 	if (client != NULL)
@@ -366,6 +469,7 @@ int graph_init(struct graph *graph, struct pw_loop *loop, const struct graph_hoo
 	LIST_INIT(&graph->clients);
 	LIST_INIT(&graph->nodes);
 	LIST_INIT(&graph->early);
+	LIST_INIT(&graph->links);
 	graph->context = pw_context_new(loop, NULL, 0);
 	if (graph->context == NULL)
 		return -errno;
@@ -393,15 +497,13 @@ int graph_init(struct graph *graph, struct pw_loop *loop, const struct graph_hoo
 
 void graph_deinit(struct graph *graph)
 {
-	while (!LIST_EMPTY(&graph->nodes)) {
-		struct graph_node *node = LIST_FIRST(&graph->nodes);
+	struct graph_link *link;
 
-		LIST_REMOVE(node, all);
-		free(node);
-	}
-	while (!LIST_EMPTY(&graph->early)) {
-		struct graph_link *link = LIST_FIRST(&graph->early);
-
+	while (!LIST_EMPTY(&graph->nodes))
+		free_node(LIST_FIRST(&graph->nodes));
+	while (!LIST_EMPTY(&graph->early) || !LIST_EMPTY(&graph->links)) {
+		link = !LIST_EMPTY(&graph->early) ? LIST_FIRST(&graph->early)
+						  : LIST_FIRST(&graph->links);
 		LIST_REMOVE(link, all);
 		free(link);
 	}

@@ -10,6 +10,9 @@
 
 #define GRAPH_MICROPHONE 1u
 #define GRAPH_CAMERA	 2u
+#define GRAPH_SPEAKER	 4u /* what is played */
+#define GRAPH_KINDS	 7u
+#define GRAPH_DEVICES	 2    /* kinds of which there are devices: microphone, camera */
 #define GRAPH_OBJECTS	 4096 /* at most, of each sort */
 #define GRAPH_ACCESS	 "callgate"
 #define GRAPH_TEXT	 256
@@ -48,25 +51,38 @@ struct graph_client {
 
 /**
  * struct graph_node - a stream that captures, or what there is to be captured
- * @stream: it is a stream; otherwise a source
- * @kinds: of a stream: what it would take from a source; of a source: what it gives; 0 for a sink
+ * @stream: it is a stream that captures; otherwise something is captured from it
+ * @source: a microphone or camera; otherwise it plays: a sink, or a stream that plays
+ * @plays: a stream that plays, which is linked with sinks
+ * @kinds: of a stream: what it would take, 0 while that is not known; of another: what it gives
  * @allowed: WirePlumber was told that the stream may be linked
  * @allowed_until: when that ended last, ns on CLOCK_MONOTONIC
+ * @links: with streams that may
+ * @proxy: of a stream only
  */
 struct graph_node {
 	LIST_ENTRY(graph_node) all;
+	struct graph *graph;
 	uint32_t id;
 	uint64_t serial;
 	uint32_t client;
 	uint32_t kinds;
 	bool stream;
+	bool source;
+	bool plays;
+	bool video;
 	bool allowed;
 	uint64_t allowed_until;
+	unsigned int links;
+	struct pw_proxy *proxy;
+	struct spa_hook listener;
 };
 
+/* @serial: of the node that something comes out of, once it was looked at */
 struct graph_link {
 	LIST_ENTRY(graph_link) all;
 	uint32_t id, output, input;
+	uint64_t serial;
 };
 
 /**
@@ -75,6 +91,7 @@ struct graph_link {
  * @client: it is known now who this client is, or what it says of itself changed
  * @gone: a client is going; its streams have gone
  * @stream: a client's capture streams are others now
+ * @linked: other numbers of microphones and cameras are linked with streams that may
  * @link: a link was made with a source, or from what a sink plays, that was not allowed; it has been destroyed
  * @end: the connection ended, or cannot be used: why
  */
@@ -83,6 +100,7 @@ struct graph_hooks {
 	void (*client)(void *userdata, struct graph_client *client);
 	void (*gone)(void *userdata, struct graph_client *client);
 	void (*stream)(void *userdata, struct graph_client *client);
+	void (*linked)(void *userdata);
 	void (*link)(void *userdata, struct graph_client *client, uint32_t kinds);
 	void (*end)(void *userdata, const char *why);
 };
@@ -100,9 +118,11 @@ struct graph {
 	bool ready;
 	pid_t server;
 	unsigned int n_clients, n_nodes;
+	uint32_t linked[GRAPH_DEVICES]; /* microphones, cameras */
 	LIST_HEAD(, graph_client) clients;
 	LIST_HEAD(, graph_node) nodes;
 	LIST_HEAD(, graph_link) early; /* seen, not looked at yet */
+	LIST_HEAD(, graph_link) links; /* of sources, with streams that may */
 };
 
 /* -errno: there is no PipeWire to speak with. */

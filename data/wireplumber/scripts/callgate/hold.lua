@@ -108,12 +108,13 @@ local function captures (si_props, target)
   return si_props ["item.node.direction"] == "input" and not is_shown (target)
 end
 
--- Ids are used again; serials are not.
-local function is_allowed (node)
+-- Ids are used again; serials are not. What is played, by a sink's monitor or a stream, is a kind of its own.
+local function is_allowed (node, target)
   local metadata = approvals ()
   local serial = node.properties ["object.serial"]
+  local key = is_gated (target) and "callgate.allow" or "callgate.speaker"
 
-  return metadata ~= nil and serial ~= nil and metadata:find (id_of (node), "callgate.allow") == serial
+  return metadata ~= nil and serial ~= nil and metadata:find (id_of (node), key) == serial
 end
 
 local function unlink (si, si_flags)
@@ -151,8 +152,7 @@ SimpleEventHook {
     if not captures (si_props, target_props) then
       return
     end
-    -- What is played, by a sink's monitor or a stream, is nothing that a session holds.
-    if is_gated (target_props) and is_allowed (si:get_associated_proxy ("node")) then
+    if is_allowed (si:get_associated_proxy ("node"), target_props) then
       return
     end
     log:info (si, "held: " .. tostring (si_props ["node.name"]))
