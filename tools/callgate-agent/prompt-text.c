@@ -61,12 +61,14 @@ static void add_remarked(GtkBox *box, const char *heading, const char *value, co
 {
 	GtkWidget *row = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0), *what, *widget;
 	g_autofree char *isolated = g_strdup_printf("\u2068%s\u2069", value);
+	g_autofree char *spoken = NULL;
 
 	what = label_new(heading, "dim-label");
 	gtk_widget_add_css_class(what, "caption-heading");
 	widget = label_new(isolated, NULL);
-	gtk_accessible_update_relation(GTK_ACCESSIBLE(widget), GTK_ACCESSIBLE_RELATION_LABELLED_BY,
-				       what, widget, NULL, -1);
+	/* One name for both: a screen reader that goes from one to the next hears what belongs together. */
+	spoken = g_strdup_printf("%s: %s", heading, isolated);
+	window_name(widget, spoken);
 	gtk_box_append(GTK_BOX(row), what);
 	gtk_box_append(GTK_BOX(row), widget);
 	if (remark) {
@@ -148,6 +150,11 @@ static void add_played(GtkBox *column, const char *heading, unsigned kinds)
 		add_fact(column, heading, _("What is played here, the other side too"), NULL);
 }
 
+static GtkWidget *choice_new(const char *label)
+{
+	return window_named(gtk_check_button_new_with_mnemonic(label), label);
+}
+
 static void add_kinds(struct window *window, GtkBox *column, unsigned kinds)
 {
 	GtkWidget *both, *narrow;
@@ -158,8 +165,8 @@ static void add_kinds(struct window *window, GtkBox *column, unsigned kinds)
 		return;
 	}
 	gtk_box_append(column, label_new(_("May capture with"), "dim-label"));
-	both = gtk_check_button_new_with_mnemonic(_("_Camera and microphone"));
-	narrow = gtk_check_button_new_with_mnemonic(_("_Microphone only"));
+	both = choice_new(_("_Camera and microphone"));
+	narrow = choice_new(_("_Microphone only"));
 	gtk_check_button_set_group(GTK_CHECK_BUTTON(narrow), GTK_CHECK_BUTTON(both));
 	gtk_check_button_set_active(GTK_CHECK_BUTTON(both), TRUE);
 	gtk_box_append(column, both);
@@ -201,16 +208,31 @@ static void fill_approve(struct window *window, GtkWindow *gtk, GHashTable *fact
 	window_allow(window, buttons, _("_Allow for this call"), "allow", true);
 }
 
+/* Digit by digit, because "311" would be read as one number. */
+static char *spell(const char *number)
+{
+	GString *text = g_string_new(NULL);
+
+	for (const char *p = number; *p; p++)
+		if (*p == ' ')
+			g_string_append_c(text, ',');
+		else
+			g_string_append_printf(text, p == number ? "%c" : " %c", *p);
+	return g_string_free(text, FALSE);
+}
+
 static void fill_compare(struct window *window, GtkWindow *gtk, GHashTable *facts)
 {
 	bool claimed = flag_of(facts, "ContactClaimed");
 	GtkBox *column, *buttons;
+	g_autofree char *spoken = spell(text_of(facts, QUESTION_SUBJECT));
 	GtkWidget *number;
 
 	column = column_new(gtk, "channel-secure-symbolic", _("Do you both see the same number?"));
 	number = gtk_label_new(text_of(facts, QUESTION_SUBJECT));
 	gtk_widget_add_css_class(number, "title-1");
 	gtk_widget_add_css_class(number, "numeric");
+	window_name(number, spoken);
 	gtk_box_append(column, number);
 	add_contact(column, claimed ? _("The app says that it is") : _("With"), facts);
 	gtk_box_append(

@@ -237,10 +237,28 @@ static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
 
 /* ---- what the questions put into it ------------------------------------------------------------ */
 
+void window_name(GtkWidget *widget, const char *name)
+{
+	GtkAccessible *accessible = GTK_ACCESSIBLE(widget);
+
+	gtk_accessible_reset_relation(accessible, GTK_ACCESSIBLE_RELATION_LABELLED_BY);
+	gtk_accessible_update_property(accessible, GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
+}
+
+/* The toolkit gives a button its label as a name twice, once with the mark of its letter. */
+GtkWidget *window_named(GtkWidget *button, const char *label)
+{
+	g_auto(GStrv) parts = g_strsplit(label, "_", -1);
+	g_autofree char *name = g_strjoinv("", parts);
+
+	window_name(button, name);
+	return button;
+}
+
 void window_allow(struct window *window, GtkBox *box, const char *label, const char *word,
 		  bool suggested)
 {
-	GtkWidget *button = gtk_button_new_with_mnemonic(label);
+	GtkWidget *button = window_named(gtk_button_new_with_mnemonic(label), label);
 
 	g_object_set_data(G_OBJECT(button), "word", (gpointer)word);
 	g_signal_connect(button, "clicked", G_CALLBACK(on_allow), window);
@@ -253,7 +271,7 @@ void window_allow(struct window *window, GtkBox *box, const char *label, const c
 
 void window_deny(struct window *window, GtkBox *box, const char *label, const char *word)
 {
-	GtkWidget *button = gtk_button_new_with_mnemonic(label);
+	GtkWidget *button = window_named(gtk_button_new_with_mnemonic(label), label);
 
 	g_object_set_data(G_OBJECT(button), "word", (gpointer)word);
 	g_signal_connect(button, "clicked", G_CALLBACK(on_deny), window);
@@ -400,7 +418,9 @@ static int run(GHashTable *facts)
 	GtkEventController *events = gtk_event_controller_legacy_new();
 
 	window.loop = loop;
-	window.gtk = GTK_WINDOW(gtk_window_new());
+	/* Of such a window a screen reader says what stands in it. */
+	window.gtk = GTK_WINDOW(g_object_new(GTK_TYPE_WINDOW, "accessible-role",
+					     GTK_ACCESSIBLE_ROLE_ALERT_DIALOG, NULL));
 	gtk_window_set_title(window.gtk, _("Callgate"));
 	gtk_window_set_resizable(window.gtk, FALSE);
 	if (!window_fill(&window, window.gtk, facts)) {
@@ -449,6 +469,8 @@ int main(int argc, char **argv)
 	bindtextdomain("callgate", locale_dir);
 	bind_textdomain_codeset("callgate", "UTF-8");
 	textdomain("callgate");
+	g_set_prgname("callgate-prompt");
+	g_set_application_name(_("Callgate"));
 	facts = read_question();
 	if (!facts) {
 		fprintf(stderr, "callgate-prompt: standard input holds no question; "

@@ -10,6 +10,9 @@ struct window;
 /* Puts a question into the window; false for one that is not known. prompt-text.c. */
 bool window_fill(struct window *window, GtkWindow *gtk, GHashTable *facts);
 
+/* What a screen reader calls it; for a button by its label, which may mark a letter. */
+void window_name(GtkWidget *widget, const char *name);
+GtkWidget *window_named(GtkWidget *button, const char *label);
 /*
  * A button that gives something away, and one that does not. word: what the
  * broker is told; static text.
