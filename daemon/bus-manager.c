@@ -53,15 +53,18 @@ static int add_session(struct service *service, sd_bus_message *m, struct call_r
 {
 	const struct dict_flag flags[] = { { "scope", &request->scope },
 					   { "tell-programs", &request->tells } };
+	const size_t n_flags = request->local ? 1 : ARRAY_SIZE(flags);
 	struct process_facts facts;
 	struct bus_caller caller;
 	struct refusal refusal;
 	struct call *call;
 	int r;
 
-	r = sd_bus_message_read(m, "suh", &request->contact, &request->kinds, &request->pidfd);
+	r = request->local ? 0 : sd_bus_message_read(m, "s", &request->contact);
 	if (r >= 0)
-		r = bus_read_options(m, flags, ARRAY_SIZE(flags), error);
+		r = sd_bus_message_read(m, "uh", &request->kinds, &request->pidfd);
+	if (r >= 0)
+		r = bus_read_options(m, flags, n_flags, error);
 	if (r < 0)
 		return r;
 	r = bus_caller(service, m, &caller);
@@ -107,6 +110,13 @@ static int method_accept_session(sd_bus_message *m, void *userdata, sd_bus_error
 		return r;
 	if (request.init == NULL)
 		request.init = "";
+	return add_session(userdata, m, &request, error);
+}
+
+static int method_create_local(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct call_request request = { .local = true };
+
 	return add_session(userdata, m, &request, error);
 }
 
@@ -476,6 +486,8 @@ static const sd_bus_vtable manager_vtable[] = {
 	METHOD("AcceptSession",
 	       ("ay", init, "s", claimed, "u", kinds, "h", subject, "a{sv}", options),
 	       ("o", session), method_accept_session),
+	METHOD("CreateLocal", ("u", kinds, "h", subject, "a{sv}", options), ("o", session),
+	       method_create_local),
 	NO_ARGS("ListSessions", ("a(oa{sv})", sessions), method_list_sessions),
 	NO_ARGS("ListDevices", ("a(oa{sv})", devices), method_list_devices),
 	NO_ARGS("ListPeers", ("a(oa{sv})", peers), method_list_peers),

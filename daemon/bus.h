@@ -212,7 +212,7 @@ struct confirm *confirm_free(struct confirm *confirm);
 
 /* ---- the objects */
 
-#define BUS_SESSION_ENTRIES 18
+#define BUS_SESSION_ENTRIES 19
 struct bus_session_view {
 	char subject[CALL_SUBJECT_MAX];
 	struct dict_entry entries[BUS_SESSION_ENTRIES];

@@ -55,7 +55,8 @@ static bool pack(struct call *call, struct writer *w)
 {
 	struct writer mine = *w;
 
-	if (!call->facts.approved || !call->facts.confirmed)
+	/* Of one that is no call nothing is lost: whoever is at the machine starts it again, and is asked. */
+	if (!call->facts.approved || !call->facts.confirmed || call->facts.local)
 		return false;
 	writer_be64(&mine, call->id);
 	writer_be32(&mine, call->uid);

@@ -61,6 +61,16 @@ static bool same_subject(struct call *call)
 				   : now.cookie == call->subject.cookie;
 }
 
+/* Nobody has to answer and nothing to be compared: it lasts for as long as the question said. */
+static int begin_local(struct call *call)
+{
+	call->facts.confirmed = true;
+	call->facts.confirmed_at = call_clock();
+	call->facts.alive_until = call->facts.confirmed_at + call->asked_ns;
+	call->facts.verification = SESSION_UNVERIFIED;
+	return 0;
+}
+
 static void on_approval(void *userdata, const struct question_answer *answer)
 {
 	struct call *call = userdata;
@@ -94,7 +104,7 @@ static void on_approval(void *userdata, const struct question_answer *answer)
 	call->facts.approved = true;
 	call->facts.approved_kinds = answer->kinds;
 	call->facts.approved_on = answer->asked_on;
-	r = call_peer_begin(call, call_clock());
+	r = call->facts.local ? begin_local(call) : call_peer_begin(call, call_clock());
 	if (r < 0) {
 		log_event(LOG_EVENT_CALL_FAILED, call->uid,
 			  "The call's channel cannot be opened: %s", strerror(-r));
@@ -118,6 +128,8 @@ static int ask_approval(struct call *call)
 		DICT_TEXT("Subject", subject),
 		DICT_FLAG("Traced", call->subject.traced),
 		DICT_FLAG("TellsPrograms", call->tells),
+		DICT_FLAG("Local", call->facts.local),
+		DICT_U32("Seconds", call->policy.local_ns / SESSION_NS_PER_S),
 		DICT_U32("Kinds", call->facts.asked),
 		DICT_U32("Timeout", call->policy.prompt_ns / SESSION_NS_PER_S),
 	};
@@ -130,6 +142,7 @@ static int ask_approval(struct call *call)
 		.asks = call->asks,
 	};
 
+	call->asked_ns = call->policy.local_ns;
 	call_subject_text(call, subject, sizeof(subject));
 	return question_ask(call->calls->approvals, call->uid, &text, on_approval, call,
 			    &call->question);
@@ -142,7 +155,10 @@ static int check_request(struct calls *calls, const struct call_request *request
 	unsigned int own = 0;
 	struct call *call;
 
-	if (!text_is_name(request->contact, BOUND_NAME))
+	if (request->local && request->kinds == 0)
+		return refuse(refusal, REFUSAL_BAD_ARGUMENT,
+			      "Kinds is 0: outside a call that asks for nothing.");
+	if (!request->local && !text_is_name(request->contact, BOUND_NAME))
 		return refuse(refusal, REFUSAL_BAD_ARGUMENT,
 			      "A contact's name is 1 to %d bytes of printable UTF-8.", BOUND_NAME);
 	if ((request->kinds & ~POLICY_KIND_ALL) != 0)
@@ -294,7 +310,9 @@ static int fill(struct call *call, const struct call_request *request, struct re
 		r = adopt_subject(call, request, refusal);
 	if (r != 0)
 		return r;
-	r = call_peer_prepare(call, request->init, request->init_len, call_clock(), refusal);
+	if (!request->local)
+		r = call_peer_prepare(call, request->init, request->init_len, call_clock(),
+				      refusal);
 	if (r != 0)
 		return r;
 	r = call_listen(call);
@@ -342,7 +360,9 @@ int calls_add(struct calls *calls, const struct call_request *request, struct ca
 	call->user = user;
 	user->held++;
 	call->incoming = call->claimed = request->init != NULL;
-	snprintf(call->contact, sizeof(call->contact), "%s", request->contact);
+	if (!request->local)
+		snprintf(call->contact, sizeof(call->contact), "%s", request->contact);
+	call->facts.local = request->local;
 	call->facts.asked = request->kinds;
 	call->tells = request->tells;
 	call->opened = (uint64_t)time(NULL);

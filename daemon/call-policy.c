@@ -119,8 +119,9 @@ int call_policy_begin(struct call *call, const struct call_request *request,
 	call->n_groups = request->n_groups;
 	if (call->n_groups > 0)
 		memcpy(call->groups, request->groups, call->n_groups * sizeof(call->groups[0]));
+	/* One that is no call has nobody whom the rules could know. */
 	/* Who the other side is will only be known in the call: only what is denied for everybody is refused now. */
-	for (int peer = 0; peer < _RULE_PEER_MAX; peer++) {
+	for (int peer = 0; peer < (call->facts.local ? 1 : _RULE_PEER_MAX); peer++) {
 		if (!decide(call, (enum rule_peer)peer, &call->policy))
 			continue;
 		kinds |= call->policy.kinds;
@@ -134,6 +135,12 @@ int call_policy_begin(struct call *call, const struct call_request *request,
 			"asked; show them 'callgatectl policy explain'.");
 	if (!any || (kinds == 0 && call->facts.asked != 0))
 		return refuse_by_rule(call, ret_refusal);
+	if (call->facts.local && !call->policy.local)
+		return refuse(
+			ret_refusal, REFUSAL_NOT_ALLOWED,
+			"Nothing is captured outside a call on this machine. Make a call (callgatectl call), or have the "
+			"administrator let you be asked: action = ask under [local] in callgate.conf, or local = ask in a "
+			"rule.");
 	call->facts.asked &= kinds;
 	call_policy_update(call);
 	return 0;

@@ -205,7 +205,8 @@ bool call_peer_gate(const struct call *call)
 
 const char *call_end_message(const struct call *call)
 {
-	return call->message[0] != '\0' ? call->message : session_end_sentence(call->facts.end);
+	return call->message[0] != '\0' ? call->message
+					: session_end_sentence(call->facts.end, call->facts.local);
 }
 
 void call_subject_text(const struct call *call, char *ret_text, size_t size)
@@ -615,6 +616,10 @@ int call_media_keys(struct call *call, uint8_t ret_records[CALL_KEY_RECORDS * CA
 	uint64_t now = call_clock();
 	size_t length = 0;
 
+	if (call->facts.local)
+		return refuse(
+			ret_refusal, REFUSAL_NOT_LIVE,
+			"The session is no call: there is nobody whom keys could be shared with.");
 	if (session_state(&call->facts, now) != SESSION_LIVE)
 		return refuse(ret_refusal, REFUSAL_NOT_LIVE,
 			      "The session is not live; wait until its State is 'live'.");

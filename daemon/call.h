@@ -48,6 +48,7 @@ struct call_held {
  * @contact: whom the user talks to; @claimed while only the app says so
  * @auth: what is known about the peer's key
  * @peer_captured: @peer_gate: what the peer last said
+ * @asked_ns: how long one that is no call may last, as the question says
  * @groups: of the connection that made it
  * @policy: what holds for this session, by the configuration and the rules as they were at @policy_generation for a peer
  *	of whom @policy_auth was known
@@ -80,6 +81,7 @@ struct call {
 	char contact[IDENTITY_NAME_MAX + 1];
 	bool claimed;
 	enum identity_auth auth;
+	uint64_t asked_ns;
 	gid_t *groups;
 	size_t n_groups;
 	struct policy policy;
@@ -157,6 +159,7 @@ struct calls {
  * struct call_request - what a caller asked for; checked by calls_add()
  * @pidfd: of the subject; stays the caller's
  * @tells: the other end is told which programs capture
+ * @local: no call: without contact and blobs
  * @owner_facts: the process behind the connection
  * @groups: that the bus says the connection has
  * @init: first blob of a call that came in, or NULL
@@ -170,7 +173,7 @@ struct call_request {
 	const char *contact;
 	uint32_t kinds;
 	int pidfd;
-	bool scope, tells;
+	bool scope, tells, local;
 	const void *init;
 	size_t init_len;
 };

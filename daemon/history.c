@@ -410,8 +410,9 @@ void history_session_removed(struct history *history, const struct call *call)
 	record->end = record_coarsen(wall > call->opened ? wall : call->opened, unit);
 	record->incoming = call->incoming;
 	text_show(record->app, sizeof(record->app), call->app);
+	/* Not a call: neither encrypted nor with anybody. */
 	snprintf(record->level, sizeof(record->level), "%s",
-		 channel_level_name(call->usage->level));
+		 call->facts.local ? RECORD_LEVEL_LOCAL : channel_level_name(call->usage->level));
 	snprintf(record->auth, sizeof(record->auth), "%s", identity_auth_name(call->auth));
 	snprintf(record->end_reason, sizeof(record->end_reason), "%s",
 		 session_end_name(call->facts.end));

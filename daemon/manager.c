@@ -70,6 +70,8 @@ static void tell_programs(struct service *service, struct call *call)
 	if (call->channel != NULL && channel_peer_programs(call->channel, &programs))
 		peer = &programs;
 	bus_send_programs(service, call, peer);
+	if (call->facts.local)
+		return;
 	usage_text(call->usage, call_clock(), call->contact, peer, message, sizeof(message));
 	approval_notify(&service->approvals, call->uid, "programs", message, details,
 			ARRAY_SIZE(details));

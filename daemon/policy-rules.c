@@ -48,6 +48,9 @@ static const struct {
 	[RULE_KEY_UNVERIFIED_SECONDS] = { "unverified_seconds",
 					  "a number of seconds from 1 to 3600" },
 	[RULE_KEY_HISTORY] = { "history", "history is yes or no" },
+	[RULE_KEY_LOCAL] = { "local",
+			     "local is deny or ask: what becomes of a capture that is no call" },
+	[RULE_KEY_LOCAL_SECONDS] = { "local_seconds", "a number of seconds from 1 to 3600" },
 };
 
 _Static_assert(sizeof(keys) / sizeof(keys[0]) == _RULE_KEY_MAX, "each key has a name");
@@ -264,6 +267,11 @@ static bool set_value(struct rule *rule, const struct rule_names *names, enum ru
 	case RULE_KEY_HISTORY:
 		terms->history = strcmp(value, "yes") == 0;
 		return terms->history || strcmp(value, "no") == 0;
+	case RULE_KEY_LOCAL:
+		terms->local = strcmp(value, "ask") == 0;
+		return terms->local || strcmp(value, "deny") == 0;
+	case RULE_KEY_LOCAL_SECONDS:
+		return set_seconds(&terms->local_ns, value, 1, POLICY_LOCAL_S);
 	case _RULE_KEY_MAX:
 		break;
 	}
@@ -289,7 +297,7 @@ const char *rules_set(struct rules *rules, const struct rule_names *names, const
 	if (key == _RULE_KEY_MAX)
 		return "there is no such key; the keys of a rule are app, user, group, kinds, peer, action, "
 		       "ask_on, prompt_seconds, lifetime_seconds, hold_seconds, unverified_kinds, "
-		       "unverified_seconds, history";
+		       "unverified_seconds, history, local, local_seconds";
 	if (has(rule, key) && key != RULE_KEY_APP)
 		return "the rule has this key already";
 	*ret_at_value = true;
@@ -425,6 +433,10 @@ static struct policy terms_of(const struct rule *rule, const struct policy *poli
 		terms.unverified_ns = rule->terms.unverified_ns;
 	if (has(rule, RULE_KEY_HISTORY))
 		terms.history = rule->terms.history;
+	if (has(rule, RULE_KEY_LOCAL))
+		terms.local = rule->terms.local;
+	if (has(rule, RULE_KEY_LOCAL_SECONDS))
+		terms.local_ns = rule->terms.local_ns;
 	return terms;
 }
 
@@ -436,6 +448,8 @@ static void tighten(struct policy *all, const struct policy *one)
 	all->hold_ns = shorter(all->hold_ns, one->hold_ns);
 	all->unverified_ns = shorter(all->unverified_ns, one->unverified_ns);
 	all->history = all->history && one->history;
+	all->local = all->local && one->local;
+	all->local_ns = shorter(all->local_ns, one->local_ns);
 	all->kinds |= one->kinds;
 	all->unverified_kinds |= one->unverified_kinds;
 }

@@ -2,8 +2,9 @@
 /*
  * The configuration's keys, their defaults and their bounds. Pure: config.c
  * reads the file. Must not have a key that lets anything be captured without
- * an approval or without a live channel; the loosest that a key can do is to
- * treat an unverified peer as a verified one.
+ * an approval, nor for a call without a live channel; the loosest that keys can do
+ * is to treat an unverified peer as a verified one, and to have the user asked
+ * about a capture that is no call.
  */
 #include "policy.h"
 
@@ -16,7 +17,8 @@
 
 const char policy_no_such_key[] =
 	"there is no such key; the keys are [prompt] timeout, pseudo_terminal; [unverified] seconds, "
-	"kinds; [channel] heartbeat; [history] days, unit, full; [agent] group; [sound] manager, server";
+	"kinds; [channel] heartbeat; [history] days, unit, full; [agent] group; [local] action, seconds; "
+	"[sound] manager, server";
 
 void policy_init(struct policy *policy)
 {
@@ -29,6 +31,7 @@ void policy_init(struct policy *policy)
 		.history_unit = 900,
 		.history_deny = true,
 		.agent_group = "callgate-agent",
+		.local_ns = 300 * NS_PER_S,
 		.sound_manager = "/usr/libexec/callgate-pipewire",
 		.sound_server = "/usr/bin/pipewire",
 		.kinds = POLICY_KIND_ALL,
@@ -121,6 +124,16 @@ bool policy_set(struct policy *policy, const char *section, const char *name, co
 		if (!text_is_name(value, POLICY_GROUP_MAX - 1))
 			return false;
 		snprintf(policy->agent_group, sizeof(policy->agent_group), "%s", value);
+	} else if (strcmp(section, "local") == 0 && strcmp(name, "action") == 0) {
+		*ret_why = "[local] action is deny or ask";
+		if (strcmp(value, "deny") != 0 && strcmp(value, "ask") != 0)
+			return false;
+		policy->local = strcmp(value, "ask") == 0;
+	} else if (strcmp(section, "local") == 0 && strcmp(name, "seconds") == 0) {
+		*ret_why = "[local] seconds is a number from 1 to 3600";
+		if (!text_to_number(value, 1, POLICY_LOCAL_S, &number))
+			return false;
+		policy->local_ns = number * NS_PER_S;
 	} else if (strcmp(section, "sound") == 0 && strcmp(name, "manager") == 0) {
 		*ret_why = "[sound] manager is the path of a program";
 		return set_path(policy->sound_manager, value);

@@ -24,6 +24,7 @@
 #define POLICY_PATH_MAX	 128
 #define POLICY_HOLD_S	 65    /* the kernel itself holds a caller no longer */
 #define POLICY_LIFE_S	 43200 /* protocol.md: no rekey in version 1 */
+#define POLICY_LOCAL_S	 3600  /* the longest of a capture that is no call */
 
 /**
  * struct policy - the configuration; with the rules applied, what holds for one session
@@ -36,6 +37,8 @@
  * @history_unit: seconds to which the times in the history are rounded
  * @history_deny: no new sessions while the history cannot be written
  * @agent_group: name or number of the group that only agents run with
+ * @local: the user may be asked to allow a capture that is no call
+ * @local_ns: how long such a one lasts at most
  * @sound_manager: the one program that may speak for a sound server
  * @sound_server: the one program that may be it
  *
@@ -56,6 +59,8 @@ struct policy {
 	uint32_t history_unit;
 	bool history_deny;
 	char agent_group[POLICY_GROUP_MAX];
+	bool local;
+	uint64_t local_ns;
 	char sound_manager[POLICY_PATH_MAX];
 	char sound_server[POLICY_PATH_MAX];
 	uint32_t kinds;

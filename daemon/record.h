@@ -18,6 +18,9 @@
 #define RECORD_CAMERA	  2u
 #define RECORD_SPEAKER	  4u /* what was played, through a sound server */
 
+/* In place of a channel's level: it was no call. */
+#define RECORD_LEVEL_LOCAL "local"
+
 enum record_type {
 	RECORD_SESSION = 1,
 	RECORD_DENIED = 2,

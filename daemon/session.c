@@ -36,6 +36,12 @@ static uint64_t life(const struct policy *policy)
 	return earlier(policy->lifetime_ns, SESSION_LONGEST_NS);
 }
 
+/* When one that is no call ends: as the user was told, or sooner where the policy says less by now. */
+static uint64_t local_end(const struct session_facts *facts, const struct policy *policy)
+{
+	return earlier(facts->alive_until, facts->confirmed_at + policy->local_ns);
+}
+
 /* What the peer's verification leaves of the kinds, and until when. */
 static uint32_t verified_kinds(const struct session_facts *facts, const struct policy *policy,
 			       uint64_t now, uint64_t *until)
@@ -74,7 +80,12 @@ uint32_t session_granted(const struct session_facts *facts, const struct policy 
 	if ((facts->approved_on & policy->asks) == 0)
 		return 0;
 	kinds = facts->asked & facts->approved_kinds & ~facts->blocked & policy->kinds;
-	kinds &= verified_kinds(facts, policy, now, &until);
+	if (!facts->local)
+		kinds &= verified_kinds(facts, policy, now, &until);
+	else if (!policy->local)
+		return 0;
+	else
+		until = earlier(until, local_end(facts, policy));
 	if (kinds == 0)
 		return 0;
 	until = earlier(until, facts->alive_until);
@@ -96,6 +107,8 @@ uint64_t session_next_change(const struct session_facts *facts, const struct pol
 	times[3] = facts->verification == SESSION_UNCOMPARED
 			   ? facts->confirmed_at + policy->unverified_ns
 			   : 0;
+	if (facts->local)
+		times[3] = local_end(facts, policy);
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
 		if (times[i] > now)
 			next = earlier(next, times[i]);
@@ -107,7 +120,8 @@ enum session_end session_expiry(const struct session_facts *facts, const struct 
 {
 	if (!facts->confirmed)
 		return SESSION_OPEN;
-	if (now >= facts->confirmed_at + life(policy))
+	if (now >= facts->confirmed_at + life(policy) ||
+	    (facts->local && now >= local_end(facts, policy)))
 		return SESSION_END_EXPIRED;
 	if (now >= facts->alive_until + SESSION_STALLED_NS)
 		return SESSION_END_LAPSED;
@@ -183,7 +197,13 @@ const char *session_end_name(enum session_end end)
 	return end < _SESSION_END_MAX ? ends[end].name : ends[SESSION_END_INTERNAL].name;
 }
 
-const char *session_end_sentence(enum session_end end)
+const char *session_end_sentence(enum session_end end, bool local)
 {
+	if (local && end == SESSION_END_ENDED)
+		return "The capture was ended on this machine.";
+	if (local && end == SESSION_END_DENIED)
+		return "You did not allow the capture.";
+	if (local && end == SESSION_END_EXPIRED)
+		return "The time for which you allowed the capture is over; start it again if you need longer.";
 	return end < _SESSION_END_MAX ? ends[end].sentence : ends[SESSION_END_INTERNAL].sentence;
 }

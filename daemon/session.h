@@ -57,6 +57,7 @@ enum session_verification {
 
 /**
  * struct session_facts - all that a verdict depends on
+ * @local: it is no call: there is no other side, and @confirmed says only that the user said yes
  * @asked: kinds that the owner asked for
  * @approved: the user said yes, once
  * @approved_kinds: part of @asked
@@ -65,7 +66,7 @@ enum session_verification {
  * @met: the other side's daemon has answered
  * @confirmed: the channel's keys are confirmed
  * @confirmed_at: when that was
- * @alive_until: what the last proof of life covers
+ * @alive_until: what the last proof of life covers; of a local one the time that the user was told
  * @verification: of the peer
  * @blocked: kinds that the user blocked
  * @gate: the kernel enforces; without it nothing may be captured, as nothing could be stopped
@@ -74,6 +75,7 @@ enum session_verification {
  * Times are ns on CLOCK_BOOTTIME.
  */
 struct session_facts {
+	bool local;
 	uint32_t asked;
 	bool approved;
 	uint32_t approved_kinds;
@@ -108,7 +110,7 @@ enum session_end session_expiry(const struct session_facts *facts, const struct 
 
 const char *session_state_name(enum session_state state);
 const char *session_end_name(enum session_end end);
-/* What happened and what to do, for people. */
-const char *session_end_sentence(enum session_end end);
+/* What happened and what to do, for people. @local: it was no call. */
+const char *session_end_sentence(enum session_end end, bool local);
 
 #endif

@@ -22,6 +22,35 @@ static const char *means(const char *authentication)
 	return "new: no key is known yet";
 }
 
+static char *text_of_local(const struct client_dict *details)
+{
+	char *text = NULL, seconds[48];
+	bool good;
+
+	snprintf(seconds, sizeof(seconds), "%u seconds at most",
+		 (unsigned)client_number(details, "Seconds"));
+	good = prompt_line(&text, "Callgate: a program wants to capture outside a call. May it?") &&
+	       prompt_field(&text, "Program", client_text(details, "App"));
+	if (!client_number(details, "AppProven"))
+		good = good &&
+		       prompt_line(&text, "              (unproven: only the program's own word)");
+	good = good && prompt_field(&text, "Captures", client_text(details, "Subject"));
+	if (client_number(details, "Traced"))
+		good = good &&
+		       prompt_line(
+			       &text,
+			       "              (a debugger is attached to it and sees what it captures)");
+	good = good && prompt_field(&text, "With", plain_kinds(client_number(details, "Kinds"))) &&
+	       prompt_field(&text, "For", seconds) &&
+	       prompt_line(
+		       &text,
+		       "  NOT A CALL, NOT ENCRYPTED: what it captures it can keep or send to anybody.");
+	if (good)
+		return text;
+	free(text);
+	return NULL;
+}
+
 char *text_of_approve(const struct client_dict *details)
 {
 	bool incoming = client_number(details, "Incoming"),
@@ -29,6 +58,8 @@ char *text_of_approve(const struct client_dict *details)
 	char *text = NULL;
 	bool good;
 
+	if (client_number(details, "Local"))
+		return text_of_local(details);
 	good = prompt_line(&text, incoming ? "Callgate: a call comes in. Take it?"
 					   : "Callgate: a program wants to call somebody. May it?");
 	if (incoming && claimed)

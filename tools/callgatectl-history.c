@@ -128,9 +128,13 @@ static void print_row(const struct history_view *view, const struct record *reco
 		printf(" tried the %s\n", plain_kinds(record->kinds));
 		return;
 	}
-	printf("%s  %s ", when, record->incoming ? "call from" : "call to  ");
-	print_text(stdout, peer_text(view, record, hex));
-	printf(" (%s) through ", *record->auth ? record->auth : "unknown");
+	if (strcmp(record->level, RECORD_LEVEL_LOCAL) == 0) {
+		printf("%s  not a call, not encrypted: ", when);
+	} else {
+		printf("%s  %s ", when, record->incoming ? "call from" : "call to  ");
+		print_text(stdout, peer_text(view, record, hex));
+		printf(" (%s) through ", *record->auth ? record->auth : "unknown");
+	}
 	print_text(stdout, record->app);
 	printf(": ");
 	print_seconds("camera", record->seconds[1], &any);

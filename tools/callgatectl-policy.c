@@ -249,6 +249,11 @@ static void print_terms(const struct policy *terms)
 	       terms->unverified_kinds ? "captured also" : "not captured",
 	       seconds(terms->unverified_ns));
 	printf("  %s\n", terms->history ? "in the history" : "not in the history");
+	if (terms->local)
+		printf("  outside a call asked each time, for at most %u s\n",
+		       seconds(terms->local_ns));
+	else
+		puts("  outside a call denied");
 }
 
 static void explain_kind(const struct ctl_request *request, const struct rules *rules,
@@ -280,10 +285,12 @@ static void explain_kind(const struct ctl_request *request, const struct rules *
 	if (ask)
 		printf(", \"ask_on\": %u, \"prompt_seconds\": %u"
 		       ", \"hold_seconds\": %u, \"lifetime_seconds\": %u"
-		       ", \"unverified_seconds\": %u, \"unverified\": %s, \"history\": %s",
+		       ", \"unverified_seconds\": %u, \"unverified\": %s, \"history\": %s"
+		       ", \"local\": \"%s\", \"local_seconds\": %u",
 		       terms.asks, seconds(terms.prompt_ns), seconds(terms.hold_ns),
 		       seconds(terms.lifetime_ns), seconds(terms.unverified_ns),
-		       terms.unverified_kinds ? "true" : "false", terms.history ? "true" : "false");
+		       terms.unverified_kinds ? "true" : "false", terms.history ? "true" : "false",
+		       terms.local ? "ask" : "deny", seconds(terms.local_ns));
 	printf("}%s\n", last ? "" : ",");
 }
 

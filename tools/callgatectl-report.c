@@ -147,7 +147,8 @@ static void on_record(void *userdata, const struct record *record, const struct 
 	/* Enough to tell one from another; all of it is in the history. */
 	hex_encode(record->peer, 4, hex);
 	snprintf(call->peer, sizeof(call->peer), "%s",
-		 name						? name->name
+		 strcmp(record->level, RECORD_LEVEL_LOCAL) == 0 ? "not a call, not encrypted"
+		 : name						? name->name
 		 : memcmp(record->peer, nobody, sizeof(nobody)) ? hex
 								: "nobody");
 }

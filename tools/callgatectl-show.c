@@ -63,7 +63,9 @@ static void people_stream(const struct client_dict *stream, const struct client_
 	print_or(client_text(stream, "Executable"), "a program of another user");
 	if (client_number(stream, "Pid"))
 		printf(" (pid %llu)", (unsigned long long)client_number(stream, "Pid"));
-	if (session) {
+	if (session && client_number(session, "Local")) {
+		fputs(", allowed outside a call", stdout);
+	} else if (session) {
 		fputs(", in the call with ", stdout);
 		print_or(client_text(session, "Contact"), "somebody");
 	} else if (!strcmp(path, "/")) {
@@ -77,6 +79,15 @@ static void people_stream(const struct client_dict *stream, const struct client_
 	putchar('\n');
 }
 
+static void people_peer(const struct client_dict *session)
+{
+	printf("%s ", client_number(session, "Incoming") ? "from" : "to");
+	print_or(client_text(session, "Contact"), "somebody");
+	printf(" (%s%s), ",
+	       client_number(session, "ContactClaimed") ? "only the app says so; " : "",
+	       client_text(session, "PeerAuthentication"));
+}
+
 static void people_sessions(const struct client_list *sessions)
 {
 	for (size_t i = 0; i < sessions->n; i++) {
@@ -85,19 +96,20 @@ static void people_sessions(const struct client_list *sessions)
 
 		fputs("  ", stdout);
 		print_text(stdout, print_path_end(s->path));
-		printf("  %s  %s ", client_text(s, "State"),
-		       client_number(s, "Incoming") ? "from" : "to");
-		print_or(client_text(s, "Contact"), "somebody");
-		printf(" (%s%s), ",
-		       client_number(s, "ContactClaimed") ? "only the app says so; " : "",
-		       client_text(s, "PeerAuthentication"));
+		printf("  %s  ", client_text(s, "State"));
+		if (client_number(s, "Local"))
+			fputs("not a call, not encrypted, ", stdout);
+		else
+			people_peer(s);
 		print_text(stdout, client_text(s, "App"));
 		printf("%s\n      asked: %s; ", client_number(s, "AppProven") ? "" : " (unproven)",
 		       plain_kinds(client_number(s, "Kinds")));
 		printf("may be captured now: %s; ", plain_kinds(client_number(s, "Granted")));
-		printf("level %s; the other side captures %s, its gate is %s",
-		       client_text(s, "Level"), plain_kinds(client_number(s, "PeerCaptured")),
-		       client_number(s, "PeerGate") ? "present" : "absent");
+		printf("level %s", client_text(s, "Level"));
+		if (!client_number(s, "Local"))
+			printf("; the other side captures %s, its gate is %s",
+			       plain_kinds(client_number(s, "PeerCaptured")),
+			       client_number(s, "PeerGate") ? "present" : "absent");
 		if (opened && opened <= (uint64_t)time(NULL)) {
 			fputs("; for ", stdout);
 			print_duration(stdout, time(NULL) - opened);

@@ -59,6 +59,7 @@ TABLE = {
         "CreateSession": ("suha{sv}", ("bob", 1, {"pidfd": alice.subject}, OPTIONS), who("allowed", "NotAllowed", "NoAgent")),
         "AcceptSession": ("aysuha{sv}", ({"bytes": "00"}, "x", 1, {"pidfd": alice.subject}, OPTIONS),
                           who("BadBlob", "NotAllowed", "NoAgent")),
+        "CreateLocal": ("uha{sv}", (1, {"pidfd": alice.subject}, OPTIONS), who("NotAllowed", "NotAllowed", "NoAgent")),
         "ListSessions": ("", (), DONE), "ListDevices": ("", (), DONE), "ListPeers": ("", (), DONE),
         "ListStreams": ("", (), DONE), "ListDenials": ("", (), DONE),
         "SetMode": ("s", ("enforcing",), ADMIN), "ReloadPolicy": ("", (), ADMIN),

@@ -156,6 +156,50 @@ CHANGE(unverified_strict)
 	f->verification = SESSION_UNVERIFIED;
 	p->unverified_kinds = 0;
 }
+/* One that is no call: said yes to 30 s ago, for a minute. */
+CHANGE(local)
+{
+	f->local = true;
+	f->alive_until = NOW + 30 * S;
+	f->verification = SESSION_UNVERIFIED;
+	p->local = true;
+	p->unverified_kinds = 0;
+}
+CHANGE(local_without_policy)
+{
+	local(f, p);
+	p->local = false;
+}
+CHANGE(local_almost_over)
+{
+	local(f, p);
+	f->alive_until = NOW + 2 * S;
+}
+CHANGE(local_over)
+{
+	local(f, p);
+	f->alive_until = NOW;
+}
+CHANGE(local_shortened)
+{
+	local(f, p);
+	p->local_ns = 33 * S;
+}
+CHANGE(local_shortened_too_far)
+{
+	local(f, p);
+	p->local_ns = 30 * S;
+}
+CHANGE(local_not_approved)
+{
+	local(f, p);
+	f->approved = false;
+}
+CHANGE(local_without_gate)
+{
+	local(f, p);
+	f->gate = false;
+}
 CHANGE(camera_blocked)
 {
 	f->blocked = CAMERA;
@@ -220,6 +264,14 @@ static const struct row rows[] = {
 	{ "allow_uncompared_by_policy", uncompared_loose, BOTH, 9, SESSION_LIVE },
 	{ "allow_microphone_unverified", unverified, MIC, 9, SESSION_LIVE },
 	{ "deny_unverified_by_policy", unverified_strict, NOTHING, 0, SESSION_LIVE },
+	{ "allow_what_is_no_call", local, BOTH, 10, SESSION_LIVE },
+	{ "deny_what_is_no_call_without_policy", local_without_policy, NOTHING, 0, SESSION_LIVE },
+	{ "allow_no_longer_than_the_user_was_told", local_almost_over, BOTH, 2, SESSION_LIVE },
+	{ "deny_later_than_the_user_was_told", local_over, NOTHING, 0, SESSION_STALLED },
+	{ "allow_no_longer_than_policy_says_by_now", local_shortened, BOTH, 3, SESSION_LIVE },
+	{ "deny_later_than_policy_says_by_now", local_shortened_too_far, NOTHING, 0, SESSION_LIVE },
+	{ "deny_what_is_no_call_without_approval", local_not_approved, NOTHING, 0, SESSION_NEW },
+	{ "deny_what_is_no_call_without_gate", local_without_gate, NOTHING, 0, SESSION_LIVE },
 	{ "deny_blocked_camera", camera_blocked, MIC, 9, SESSION_LIVE },
 	{ "deny_all_blocked", all_blocked, NOTHING, 0, SESSION_LIVE },
 	{ "allow_the_speaker_too", speaker_too, BOTH | SPEAKER, 9, SESSION_LIVE },
@@ -331,7 +383,8 @@ static void each_end_has_a_name_and_a_sentence(void **state)
 {
 	for (int a = SESSION_OPEN + 1; a < _SESSION_END_MAX; a++) {
 		assert_true(strlen(session_end_name(a)) > 0);
-		assert_true(strlen(session_end_sentence(a)) > 20);
+		assert_true(strlen(session_end_sentence(a, false)) > 20);
+		assert_true(strlen(session_end_sentence(a, true)) > 20);
 		for (int b = a + 1; b < _SESSION_END_MAX; b++)
 			assert_string_not_equal(session_end_name(a), session_end_name(b));
 	}

@@ -174,12 +174,42 @@ static void add_kinds(struct window *window, GtkBox *column, unsigned kinds)
 	window_narrow(window, GTK_CHECK_BUTTON(narrow));
 }
 
+static void fill_local(struct window *window, GtkWindow *gtk, GHashTable *facts)
+{
+	unsigned kinds = kinds_of(facts);
+	g_autofree char *time = g_strdup_printf("%s s", text_of(facts, "Seconds"));
+	GtkBox *column, *buttons;
+
+	column = column_new(gtk,
+			    kinds & KIND_CAMERA ? "camera-web-symbolic"
+						: "audio-input-microphone-symbolic",
+			    _("A program wants to capture outside a call. Allow it?"));
+	add_fact(column, _("Program"), text_of(facts, "App"),
+		 flag_of(facts, "AppProven") ? NULL
+					     : _("Not proven: this is only the app’s word."));
+	add_fact(column, _("What captures"), text_of(facts, "Subject"),
+		 flag_of(facts, "Traced")
+			 ? _("A debugger is attached to it and sees what it captures.")
+			 : NULL);
+	add_kinds(window, column, kinds);
+	add_fact(column, _("For at most"), time,
+		 _("Not a call, not encrypted: what the program captures it can keep or send to "
+		   "anybody."));
+	buttons = buttons_new(column);
+	window_deny(window, buttons, _("_Deny"), "deny");
+	window_allow(window, buttons, _("_Allow this once"), "allow", true);
+}
+
 static void fill_approve(struct window *window, GtkWindow *gtk, GHashTable *facts)
 {
 	bool incoming = flag_of(facts, "Incoming"), claimed = flag_of(facts, "ContactClaimed");
 	unsigned kinds = kinds_of(facts);
 	GtkBox *column, *buttons;
 
+	if (flag_of(facts, "Local")) {
+		fill_local(window, gtk, facts);
+		return;
+	}
 	column = column_new(gtk,
 			    kinds & KIND_CAMERA ? "camera-web-symbolic"
 						: "audio-input-microphone-symbolic",

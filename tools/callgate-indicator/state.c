@@ -138,7 +138,8 @@ static void clock_of(time_t at, char text[static 16])
 
 char *state_call(const struct client_dict *call)
 {
-	char *contact = plain_copy(client_text(call, "Contact"));
+	char *contact = plain_copy(client_number(call, "Local") ? _("Not a call")
+								: client_text(call, "Contact"));
 	char *app = plain_copy(client_text(call, "App"));
 	bool claimed = client_number(call, "ContactClaimed");
 	char since[16], *text = NULL;
