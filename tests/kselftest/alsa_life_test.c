@@ -232,7 +232,7 @@ TEST_LIMIT(unplugged_while_revoking, 180)
 		ASSERT_EQ(mic_ready(mic, 0, MIC, MIC_RW), 0);
 		EXPECT_EQ(mic_call(mic, MIC_READ, 0, MIC_PERIOD), MIC_PERIOD);
 		mic_send(mic, MIC_READ, 0, MIC_PERIOD);
-		EXPECT_EQ(gate_revoke(gate, 0, SESSION), 0);
+		EXPECT_EQ(gate_end(gate, SESSION), 0);
 		usleep(i * 700);
 		puller = pull();
 		EXPECT(mic_result(mic, 10000) != MIC_BUSY);

@@ -214,7 +214,7 @@ TEST(deny_restart_after_xrun)
 	ASSERT(reaches(mic, (long)SNDRV_PCM_STATE_XRUN));
 	EXPECT(harness_wait(idle, NULL, 5000));
 	EXPECT_EQ(mic_call(mic, MIC_READ, 0, MIC_PERIOD), -EPIPE);
-	ASSERT_EQ(gate_revoke(gate, 0, SESSION), 0);
+	ASSERT_EQ(gate_end(gate, SESSION), 0);
 	EXPECT_EQ(mic_call(mic, MIC_PREPARE, 0, 0), 0);
 	EXPECT_EQ(mic_call(mic, MIC_START, 0, 0), -EACCES);
 	EXPECT_EQ(mic_call(mic, MIC_READ, 0, MIC_PERIOD), -EACCES);
@@ -236,7 +236,7 @@ TEST(deny_restart_after_drain)
 	EXPECT_EQ(mic_run(mic, op_poll, 0, 10000), POLLIN);
 	mic_run(mic, op_drain, 0, 0);
 	EXPECT_EQ(streams(), 0);
-	ASSERT_EQ(gate_revoke(gate, 0, SESSION), 0);
+	ASSERT_EQ(gate_end(gate, SESSION), 0);
 	EXPECT(mic_call(mic, MIC_READ, 0, MIC_PERIOD) < 0);
 	mic_call(mic, MIC_DROP, 0, 0);
 	EXPECT_EQ(mic_call(mic, MIC_PREPARE, 0, 0), 0);
@@ -288,7 +288,7 @@ TEST(wake_a_poll_when_revoked)
 	ASSERT_EQ(mic_call(mic, MIC_PATIENT, 0, 0), 0);
 	ASSERT_EQ(mic_call(mic, MIC_START, 0, 0), 0);
 	mic_send_run(mic, op_poll, 0, 30000);
-	ASSERT_EQ(gate_revoke(gate, 0, SESSION), 0);
+	ASSERT_EQ(gate_end(gate, SESSION), 0);
 	EXPECT(mic_result(mic, 15000) & POLLERR);
 	EXPECT_EQ(mic_call(mic, MIC_STATE, 0, 0), (long)SNDRV_PCM_STATE_SETUP);
 }
@@ -308,7 +308,7 @@ TEST(disturb_no_other_ones_capture)
 	ASSERT_EQ(mic_call(first, MIC_START, 0, 0), 0);
 	ASSERT_EQ(mic_call(second, MIC_START, 0, 0), 0);
 	EXPECT_EQ(streams(), 2);
-	ASSERT_EQ(gate_revoke(gate, 0, SESSION), 0);
+	ASSERT_EQ(gate_end(gate, SESSION), 0);
 	ASSERT(reaches(first, (long)SNDRV_PCM_STATE_SETUP));
 	for (i = 0; i < 5; i++)
 		EXPECT_EQ(mic_call(second, MIC_READ, 0, MIC_PERIOD), MIC_PERIOD);

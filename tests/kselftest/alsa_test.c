@@ -218,7 +218,7 @@ TEST(allow_mapping_again_after_new_parameters)
 	EXPECT(hears_in_map(mic, 0));
 	EXPECT_EQ(mic_call(mic, MIC_DROP, 0, 0), 0);
 	EXPECT_EQ(mic_call(mic, MIC_MUNMAP, 0, 0), 0);
-	EXPECT_EQ(gate_revoke(gate, 0, SESSION), 0);
+	EXPECT_EQ(gate_end(gate, SESSION), 0);
 	/* New parameters clear the buffer, so that no grant is needed. */
 	EXPECT_EQ(mic_call(mic, MIC_PARAMS, 0, MIC_MAP), 0);
 	EXPECT_EQ(mic_call(mic, MIC_MMAP, 0, 0), 0);
@@ -236,7 +236,7 @@ TEST(deny_mapping_of_what_was_captured)
 	ASSERT_EQ(mic_ready(mic, 0, MIC_A, MIC_MAP), 0);
 	EXPECT(listen(mic, 0) > 0);
 	EXPECT_EQ(mic_call(mic, MIC_DROP, 0, 0), 0);
-	EXPECT_EQ(gate_revoke(gate, 0, SESSION), 0);
+	EXPECT_EQ(gate_end(gate, SESSION), 0);
 	EXPECT_EQ(mic_call(mic, MIC_MMAP, 0, 0), -EACCES);
 	allow(mic, 9000);
 	EXPECT_EQ(mic_call(mic, MIC_MMAP, 0, 0), 0);
@@ -526,7 +526,7 @@ TEST(revoked_mapping_hears_nothing_more)
 	ASSERT_EQ(mic_call(mic, MIC_PATIENT, 0, 0), 0);
 	ASSERT_EQ(mic_call(mic, MIC_MMAP, 0, 0), 0);
 	ASSERT_EQ(mic_call(mic, MIC_START, 0, 0), 0);
-	EXPECT_EQ(gate_revoke(gate, 0, SESSION), 0);
+	EXPECT_EQ(gate_end(gate, SESSION), 0);
 	ASSERT(gate_wait(gate, CALLGATE_CMD_STREAM_STOPPED_EVENT, 3000, &event));
 	EXPECT_EQ(event.reason, CALLGATE_REASON_REVOKED);
 	before = mic_call(mic, MIC_MAP_LOUD, 0, 0);
@@ -553,7 +553,7 @@ TEST(another_program_captures_at_once_after_revoke)
 	ASSERT_EQ(gate_allow(gate, second->pid, SESSION + 1, CALLGATE_KIND_MICROPHONE, 9000), 0);
 	ASSERT_EQ(mic_ready(first, 0, MIC_A, MIC_RW), 0);
 	ASSERT_EQ(mic_call(first, MIC_START, 0, 0), 0);
-	ASSERT_EQ(gate_revoke(gate, 0, SESSION), 0);
+	ASSERT_EQ(gate_end(gate, SESSION), 0);
 	ASSERT(gate_wait(gate, CALLGATE_CMD_STREAM_STOPPED_EVENT, 3000, &event));
 	EXPECT(mic_call(first, MIC_READ, 0, MIC_PERIOD) < 0);
 	/* Although the first one does not let go of its file. */
@@ -575,7 +575,7 @@ TEST(deny_pause_release_after_revoke)
 	ASSERT_EQ(mic_call(mic, MIC_PAUSE, 0, 1), 0);
 	EXPECT_EQ(mic_call(mic, MIC_PAUSE, 0, 0), 0);
 	ASSERT_EQ(mic_call(mic, MIC_PAUSE, 0, 1), 0);
-	ASSERT_EQ(gate_revoke(gate, 0, SESSION), 0);
+	ASSERT_EQ(gate_end(gate, SESSION), 0);
 	EXPECT_EQ(mic_call(mic, MIC_PAUSE, 0, 0), -EACCES);
 	EXPECT_EQ(mic_call(mic, MIC_STATE, 0, 0), (long)SNDRV_PCM_STATE_PAUSED);
 	/* And it can still be given up. */

@@ -138,7 +138,7 @@ TEST(stop_the_captures_of_the_group_when_revoked)
 	ASSERT_EQ(grant_group(), 0);
 	ASSERT_EQ(actor_do(a, ACTOR_STREAM), 0);
 	EXPECT_EQ(actor_do(a, ACTOR_NEXT), 0);
-	ASSERT_EQ(gate_revoke(gate, 0, getpid()), 0);
+	ASSERT_EQ(gate_end(gate, getpid()), 0);
 	ASSERT(gate_wait(gate, CALLGATE_CMD_STREAM_STOPPED_EVENT, 10000, NULL));
 	EXPECT_EQ(actor_do(a, ACTOR_NEXT), -EACCES);
 	/* The camera is free. */

@@ -79,7 +79,7 @@ static void allow(struct mic *mic)
 
 static void revoke_all(void)
 {
-	ASSERT_EQ(gate_revoke(gate, 0, SESSION), 0);
+	ASSERT_EQ(gate_end(gate, SESSION), 0);
 }
 
 struct state_of {
@@ -549,7 +549,7 @@ TEST(camera_that_comes_without_memory_stays_closed)
 	ASSERT_EQ(system("echo gatecam.0 >" PLATFORM "gatecam/bind"), 0);
 	fd = open_node(0);
 	EXPECT_EQ(read(fd, &c, 1), 1);
-	EXPECT_EQ(gate_revoke(gate, 0, SESSION), 0);
+	EXPECT_EQ(gate_end(gate, SESSION), 0);
 	EXPECT(read(fd, &c, 1) == -1 && errno == EACCES);
 	close(fd);
 }

@@ -274,7 +274,7 @@ static int try_capture(int (*body)(void), int n, struct gate *gate)
 	close(go[1]);
 	ASSERT(waitpid(pid, &status, 0) == pid);
 	if (gate)
-		EXPECT_EQ(gate_revoke(gate, 0, SESSION), 0);
+		EXPECT_EQ(gate_end(gate, SESSION), 0);
 	if (WIFSIGNALED(status))
 		return HAPPENED;
 	ASSERT(WEXITSTATUS(status) != 255);

@@ -408,6 +408,13 @@ int gate_revoke(struct gate *gate, uint64_t grant, uint64_t session)
 	return gate_send(gate, msg, NULL);
 }
 
+int gate_end(struct gate *gate, uint64_t session)
+{
+	int err = gate_revoke(gate, 0, session);
+
+	return err == -ENOENT ? 0 : err;
+}
+
 int gate_seen(struct gate *gate, uint64_t request)
 {
 	struct nl_msg *msg = gate_begin(gate, CALLGATE_CMD_SEEN, 0);

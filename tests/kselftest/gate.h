@@ -64,6 +64,8 @@ int gate_bind(struct gate *gate, uint8_t *ret_mode);
 int gate_identify(struct gate *gate, uint32_t tgid, struct gate_message *ret_identity);
 int gate_grant(struct gate *gate, const struct gate_order *order, uint64_t *ret_grant);
 int gate_revoke(struct gate *gate, uint64_t grant, uint64_t session);
+/* Ends the grants of @session; on a slow machine the deadline may have done so. */
+int gate_end(struct gate *gate, uint64_t session);
 int gate_seen(struct gate *gate, uint64_t request);
 int gate_verdict(struct gate *gate, uint64_t request, uint8_t verdict);
 int gate_mode(struct gate *gate, int mode, uint8_t *ret_mode); /* -1: only ask */

@@ -81,7 +81,7 @@ static void under(const char *parameter, const char *value)
 	EXPECT_EQ(frame_take(node), -EACCES);
 	ASSERT_EQ(gate_allow(gate, getpid(), 1, CALLGATE_KIND_CAMERA, 9000), 0);
 	EXPECT_EQ(frame_take(node), 0);
-	ASSERT_EQ(gate_revoke(gate, 0, 1), 0);
+	ASSERT_EQ(gate_end(gate, 1), 0);
 	ASSERT_EQ(unstack(), 0);
 	EXPECT_EQ(gate_detach(gate), 0);
 	EXPECT_EQ(frame_take(node), 0);

@@ -114,7 +114,7 @@ TEST(allow_to_unload_in_full_swing)
 		EXPECT_EQ(gate_allow(gate, getpid(), 1, CALLGATE_KIND_ALL, 9000), 0);
 		EXPECT_EQ(gate_allow(gate, getpid(), 2, CALLGATE_KIND_ALL, 300), 0);
 		EXPECT_EQ(try_camera(), 0);
-		EXPECT_EQ(gate_revoke(gate, 0, 1), 0);
+		EXPECT_EQ(gate_end(gate, 1), 0);
 		usleep(60000 * i);
 		ASSERT_EQ(unload(), 0);
 		ASSERT_EQ(load(""), 0);

@@ -144,7 +144,7 @@ static void expect_view(void)
 	ASSERT(usbip_video(dev, node, sizeof(node)));
 	ASSERT_EQ(gate_allow(gate, getpid(), SESSION + 1, CALLGATE_KIND_CAMERA, 9900), 0);
 	EXPECT_EQ(view(), 5);
-	EXPECT_EQ(gate_revoke(gate, 0, SESSION + 1), 0);
+	EXPECT_EQ(gate_end(gate, SESSION + 1), 0);
 }
 
 /* ---- denied and allowed ---------------------------------------------------------------------------------------- */
@@ -185,7 +185,7 @@ TEST(stop_when_revoked)
 	allow(app);
 	ASSERT_EQ(app_stream(app), 0);
 	ASSERT_EQ(app_frames(app, 3), 0);
-	ASSERT_EQ(gate_revoke(gate, 0, SESSION), 0);
+	ASSERT_EQ(gate_end(gate, SESSION), 0);
 	EXPECT(harness_wait(is_still, &last, 5000));
 	EXPECT_EQ(app_call(app, APP_DQBUF, 0), -EACCES);
 	/* Another app has the camera at once, though the first one holds its file. */
@@ -226,7 +226,7 @@ TEST(wake_a_blocked_dqbuf_when_revoked)
 	ASSERT_EQ(app_stream(app), 0);
 	app_send(app, APP_DQBUF, 0, 0);
 	EXPECT_EQ(app_result(app, 200), APP_BUSY);
-	ASSERT_EQ(gate_revoke(gate, 0, SESSION), 0);
+	ASSERT_EQ(gate_end(gate, SESSION), 0);
 	EXPECT_EQ(app_result(app, 5000), -EACCES);
 }
 
@@ -338,7 +338,7 @@ static void gone_while_revoking(void (*go)(void))
 		ASSERT_EQ(app_frames(app, 1), 0);
 		app_send(app, APP_DQBUF, 0, 0);
 		/* Each time the two meet a little later. */
-		EXPECT_EQ(gate_revoke(gate, 0, SESSION), 0);
+		EXPECT_EQ(gate_end(gate, SESSION), 0);
 		usleep(i * 700);
 		go();
 		EXPECT(app_result(app, GONE_MS) < APP_BUSY);
@@ -448,7 +448,7 @@ TEST(deny_and_allow_the_microphone)
 	ASSERT_EQ(gate_allow(gate, mic->pid, SESSION, CALLGATE_KIND_MICROPHONE, 9900), 0);
 	EXPECT(harness_wait(hears, mic, 10000));
 
-	ASSERT_EQ(gate_revoke(gate, 0, SESSION), 0);
+	ASSERT_EQ(gate_end(gate, SESSION), 0);
 	/* The check comes at once, the stop soon after it. */
 	EXPECT(mic_call(mic, MIC_READ, 0, MIC_PERIOD) < 0);
 	EXPECT(harness_wait(is_stopped, mic, 5000));

@@ -71,7 +71,7 @@ void allow(struct app *app)
 
 void forbid(struct app *app)
 {
-	ASSERT_EQ(gate_revoke(gate, 0, session(app)), 0);
+	ASSERT_EQ(gate_end(gate, session(app)), 0);
 }
 
 uint64_t request(struct app *app, uint8_t op)

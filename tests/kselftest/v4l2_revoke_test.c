@@ -32,13 +32,17 @@ static void drain(struct app *a)
 TEST(end_with_the_deadline)
 {
 	struct app *a = app(0);
-	int64_t begun = boottime_ms();
+	int64_t begun;
 
-	allow_for(a, 2500);
+	allow(a);
 	ASSERT_EQ(app_stream(a), 0);
 	drain(a);
-	EXPECT_EQ(app_result(a, 5000), -EACCES);
-	EXPECT(boottime_ms() - begun < 4000);
+	/* Only now, because a busy machine takes long to get there. */
+	begun = boottime_ms();
+	allow_for(a, 2500);
+	EXPECT_EQ(app_result(a, 9000), -EACCES);
+	EXPECT(boottime_ms() - begun >= 2000);
+	EXPECT(boottime_ms() - begun < 8000);
 	EXPECT(stopped(a));
 	EXPECT_EQ(app_call(a, APP_DQBUF, 0), -EACCES);
 }

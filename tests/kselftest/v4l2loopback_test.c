@@ -184,7 +184,7 @@ TEST(revoked_mapping_is_gone)
 	/* The driver fills the buffer whether it is queued or not. */
 	*shown = seen.byte;
 	EXPECT(harness_wait(shows, &seen, 10000));
-	ASSERT_EQ(gate_revoke(gate, 0, SESSION), 0);
+	ASSERT_EQ(gate_end(gate, SESSION), 0);
 	EXPECT(harness_wait(is_gone, (void *)seen.map, 10000));
 	*shown = 0x33;
 	EXPECT_EQ(request(fd, V4L2_BUF_TYPE_VIDEO_CAPTURE), -EACCES);

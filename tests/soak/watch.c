@@ -374,7 +374,7 @@ void watch_twin(struct gate *gate)
 			harness_fail(__FILE__, __LINE__, "%s answered %ld to the twin with a grant",
 				     names[i], answers[i]);
 	}
-	EXPECT_EQ(gate_revoke(gate, 0, session), 0);
+	EXPECT_EQ(gate_end(gate, session), 0);
 	munmap(answers, 4096);
 	close(go[0]);
 	close(go[1]);
