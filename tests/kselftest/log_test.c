@@ -69,8 +69,11 @@ TEST_LIMIT(write_few_lines_in_a_flood_of_denials, 120)
 			harness_fail(__FILE__, __LINE__, "read is not denied");
 		if (mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED)
 			harness_fail(__FILE__, __LINE__, "mmap is not denied");
-		if (!(i % 100))
-			EXPECT_EQ(frame_take(node), -EACCES);
+		if (i % 100)
+			continue;
+		EXPECT_EQ(frame_take(node), -EACCES);
+		/* An event a second, which leave the answer no room if the flood takes long. */
+		gate_forget(gate);
 	}
 	EXPECT(lines("callgate") - first <= FEW);
 	ASSERT_EQ(gate_stats(gate, &after), 0);
