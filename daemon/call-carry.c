@@ -7,6 +7,9 @@
  * user; the subject has to be the same process image, by the gate's word, or the same process in the same scope; what
  * the user blocked is read anew; and what may be captured follows from the facts and the rules in call_touch(), as ever. What
  * the user is being asked about the numbers is asked again, by the next agent that registers, within the time that was set.
+ *
+ * A session that is not confirmed ends. Its question is with an agent of this process's, and what a handshake has so far is
+ * the key by which the whole call would be read: that is in one process only, and nothing was captured that could be interrupted.
  */
 #include "call-private.h"
 
@@ -95,7 +98,9 @@ unsigned int calls_pack(struct calls *calls, struct writer *w)
 			call_free(call);
 			n++;
 		} else {
-			call_end(call, SESSION_END_SHUTDOWN);
+			call_end(call, call->facts.approved && call->facts.confirmed
+					       ? SESSION_END_SHUTDOWN
+					       : SESSION_END_RESTARTED);
 		}
 	}
 	return n;

@@ -269,6 +269,7 @@ static enum channel_end end_for_peer(enum session_end reason)
 	case SESSION_END_LAPSED:
 		return CHANNEL_END_LOST;
 	case SESSION_END_SHUTDOWN:
+	case SESSION_END_RESTARTED:
 		return CHANNEL_END_SHUTDOWN;
 	case SESSION_END_BLOCKED:
 	case SESSION_END_NOT_COMPARED:

@@ -186,6 +186,8 @@ static const struct {
 				  "You blocked what this call may capture; unblock it and call again." },
 	[SESSION_END_SHUTDOWN] = { "shutdown",
 				   "The Callgate service was stopped; call again once it runs." },
+	[SESSION_END_RESTARTED] = { "restarted",
+				    "The Callgate service was restarted while the call was being set up; call again." },
 	[SESSION_END_INTERNAL] = { "internal",
 				   "The Callgate service could not go on with this call; its log says why." },
 };

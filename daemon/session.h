@@ -44,6 +44,7 @@ enum session_end {
 	SESSION_END_EXPIRED, /* the longest that policy allows, 12 hours */
 	SESSION_END_BLOCKED,
 	SESSION_END_SHUTDOWN,
+	SESSION_END_RESTARTED, /* the daemon was, before the call was confirmed */
 	SESSION_END_INTERNAL,
 	_SESSION_END_MAX
 };

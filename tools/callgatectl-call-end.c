@@ -115,7 +115,7 @@ static const struct {
 } end_exits[] = {
 	{ "denied", CTL_DENIED },   { "unanswered", CTL_DENIED }, { "not-compared", CTL_DENIED },
 	{ "differs", CTL_DENIED },  { "blocked", CTL_DENIED },	  { "agent-gone", CTL_ABSENT },
-	{ "shutdown", CTL_ABSENT }, { "internal", CTL_FAILED },
+	{ "shutdown", CTL_ABSENT }, { "restarted", CTL_ABSENT },  { "internal", CTL_FAILED },
 };
 
 void call_drained(struct call *call)

@@ -15,6 +15,7 @@ BUS = "org.freedesktop.DBus"
 SYSTEMD = "org.freedesktop.systemd1"
 F_ADD_SEALS, ALL_SEALS = 1033, 15
 DEAD_S = 5  # of the heartbeat below
+FIN = "03"  # the type of a blob, its second byte
 CONFIG = "[channel]\nheartbeat = 1000\n"
 
 if os.geteuid() != 0:
@@ -99,6 +100,15 @@ def restart(how=signal.SIGTERM, fds=None, register=True):
 
 def state(side, path):
     return (side.properties(path) or {}).get("State", "gone")
+
+
+def ended(side, path):
+    """What its app was told, before the name vanished."""
+    def told(event):
+        return event["event"] == "signal" and event["member"] == "PropertiesChanged" and event["path"] == path and \
+            event["arguments"][1].get("EndReason")
+    event = side.app.take(told)
+    return event and event["arguments"][1]["EndReason"]
 
 
 def revoked(log):
@@ -241,10 +251,32 @@ call = begin(scope=True)
 path = alice.app.create("carol", 3, alice.subject)
 question = alice.agent.wait("Approve")
 restart()
-ok(question and state(alice, path) == "gone", "a session that is not allowed yet ends", alice.properties(path))
+ok(question and state(alice, path) == "gone" and ended(alice, path) == "restarted", "a session that is not allowed yet ends, and says why",
+   alice.properties(path))
 lives_on(call, "a call in a scope goes on beside it")
 ok("scope" in alice.properties(call[0])["Subject"], "in its scope", alice.properties(call[0]))
 call[2].stop()
+
+# ---- while calls are being set up: one that rings, and one whose last message of the handshake gets lost
+path = alice.app.create("carol", 3, alice.subject)
+alice.agent.reply(alice.agent.wait("Approve"), "bu", True, 3)
+init = alice.app.wait_signal("Blob", path=path)
+ok(init and state(alice, path) == "ringing", "a call rings", alice.properties(path))
+mine, theirs, relay = start_call(alice, bob, change=lambda blob: None if blob[2:4] == FIN else blob)
+ok(wait_for(lambda: state(alice, mine) == "handshaking"), "another one is in the handshake", alice.properties(mine))
+good, log = restart()
+ok(good and ended(alice, path) == ended(alice, mine) == "restarted", "both end with the restart, and say why",
+   (alice.properties(path), alice.properties(mine), alice.app.events))
+ids = {int(one[-16:], 16) for one in (path, mine)}
+ok(state(alice, path) == state(alice, mine) == "gone" and not [entry for entry in log if entry[1] == "grant" and entry[2] in ids],
+   "and nothing is granted for them", log)
+relay.stop()
+bob.app.refusal(theirs, SESSION, "End")
+call = begin()
+lives_on(call, "the next call is set up as ever")
+call[2].stop()
+alice.app.call(call[0], SESSION, "End")
+wait_for(lambda: state(bob, call[1]) == "gone")
 
 # ---- nobody compares
 store = Store(place, "dora")

@@ -235,7 +235,7 @@ static void carry_no_session_that_is_not_confirmed(void **state)
 	pack(&calls, &bytes);
 	assert_int_equal(bytes.n, 1);
 	assert_ptr_equal(LIST_FIRST(&calls.dead), call);
-	assert_int_equal(call->facts.end, SESSION_END_SHUTDOWN);
+	assert_int_equal(call->facts.end, SESSION_END_RESTARTED);
 	call_free(call);
 	assert_int_equal(unpack(bytes.at, bytes.len, 1), 0);
 	usages_deinit(&usages);
