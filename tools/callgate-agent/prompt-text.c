@@ -20,8 +20,12 @@
 #define KIND_BOTH	3
 #define KIND_SPEAKER	4
 
-#define VALUE_CHARS   40
-#define COLUMN_PIXELS 420
+#define VALUE_CHARS	40
+#define COLUMN_PIXELS	420
+/* Of a window: what a desktop may put around it; its own margins; the least that is worth scrolling. */
+#define FRAME_PIXELS	80
+#define AROUND_PIXELS	60
+#define VIEW_PIXELS_MIN 80
 
 static const char *text_of(GHashTable *facts, const char *name)
 {
@@ -55,6 +59,14 @@ static GtkWidget *label_new(const char *text, const char *css_class)
 	return widget;
 }
 
+static GtkWidget *heading_new(const char *text)
+{
+	GtkWidget *widget = label_new(text, "dim-label");
+
+	gtk_widget_add_css_class(widget, "caption-heading");
+	return widget;
+}
+
 /* A heading of ours, a value of anybody's, and what is to be said of it. */
 static void add_remarked(GtkBox *box, const char *heading, const char *value, const char *remark,
 			 const char *css_class)
@@ -63,8 +75,7 @@ static void add_remarked(GtkBox *box, const char *heading, const char *value, co
 	g_autofree char *isolated = g_strdup_printf("\u2068%s\u2069", value);
 	g_autofree char *spoken = NULL;
 
-	what = label_new(heading, "dim-label");
-	gtk_widget_add_css_class(what, "caption-heading");
+	what = heading_new(heading);
 	widget = label_new(isolated, NULL);
 	/* One name for both: a screen reader that goes from one to the next hears what belongs together. */
 	spoken = g_strdup_printf("%s: %s", heading, isolated);
@@ -84,15 +95,18 @@ static void add_fact(GtkBox *box, const char *heading, const char *value, const 
 	add_remarked(box, heading, value, remark, "warning");
 }
 
+/* The facts, above which nothing and below which the buttons stand. */
 static GtkBox *column_new(GtkWindow *gtk, const char *icon, const char *title)
 {
+	GtkWidget *all = gtk_box_new(GTK_ORIENTATION_VERTICAL, 12);
 	GtkWidget *column = gtk_box_new(GTK_ORIENTATION_VERTICAL, 12), *head, *widget;
 
-	gtk_widget_set_size_request(column, COLUMN_PIXELS, -1);
-	gtk_widget_set_margin_top(column, 18);
-	gtk_widget_set_margin_bottom(column, 18);
-	gtk_widget_set_margin_start(column, 24);
-	gtk_widget_set_margin_end(column, 24);
+	gtk_widget_set_size_request(all, COLUMN_PIXELS, -1);
+	gtk_widget_set_margin_top(all, 18);
+	gtk_widget_set_margin_bottom(all, 18);
+	gtk_widget_set_margin_start(all, 24);
+	gtk_widget_set_margin_end(all, 24);
+	gtk_box_append(GTK_BOX(all), column);
 	head = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 12);
 	widget = gtk_image_new_from_icon_name(icon);
 	gtk_image_set_pixel_size(GTK_IMAGE(widget), 32);
@@ -100,7 +114,7 @@ static GtkBox *column_new(GtkWindow *gtk, const char *icon, const char *title)
 	gtk_box_append(GTK_BOX(head), widget);
 	gtk_box_append(GTK_BOX(head), label_new(title, "title-2"));
 	gtk_box_append(GTK_BOX(column), head);
-	gtk_window_set_child(gtk, column);
+	gtk_window_set_child(gtk, all);
 	return GTK_BOX(column);
 }
 
@@ -110,8 +124,53 @@ static GtkBox *buttons_new(GtkBox *column)
 
 	gtk_widget_set_halign(box, GTK_ALIGN_END);
 	gtk_widget_set_margin_top(box, 6);
-	gtk_box_append(column, box);
+	gtk_box_append(GTK_BOX(gtk_widget_get_parent(GTK_WIDGET(column))), box);
 	return GTK_BOX(box);
+}
+
+/* Where the screen is too small: the buttons one below the other, and the facts in a view that scrolls. */
+static void fit(GtkWindow *gtk, int width, int height)
+{
+	GtkWidget *all = gtk_window_get_child(gtk), *view;
+	GtkWidget *column = gtk_widget_get_first_child(all),
+		  *buttons = gtk_widget_get_last_child(all);
+	int wide, tall, below;
+
+	gtk_widget_measure(all, GTK_ORIENTATION_HORIZONTAL, -1, NULL, &wide, NULL, NULL);
+	if (wide > width) {
+		gtk_orientable_set_orientation(GTK_ORIENTABLE(buttons), GTK_ORIENTATION_VERTICAL);
+		gtk_widget_measure(all, GTK_ORIENTATION_HORIZONTAL, -1, NULL, &wide, NULL, NULL);
+	}
+	gtk_widget_measure(all, GTK_ORIENTATION_VERTICAL, wide, NULL, &tall, NULL, NULL);
+	if (tall <= height)
+		return;
+	gtk_widget_measure(buttons, GTK_ORIENTATION_VERTICAL, wide, NULL, &below, NULL, NULL);
+	view = gtk_scrolled_window_new();
+	gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(view), GTK_POLICY_NEVER,
+				       GTK_POLICY_ALWAYS);
+	gtk_scrolled_window_set_overlay_scrolling(GTK_SCROLLED_WINDOW(view), FALSE);
+	gtk_widget_set_size_request(view, -1, MAX(height - below - AROUND_PIXELS, VIEW_PIXELS_MIN));
+	g_object_ref(column);
+	gtk_box_remove(GTK_BOX(all), column);
+	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(view), column);
+	g_object_unref(column);
+	gtk_box_prepend(GTK_BOX(all), view);
+}
+
+static void fit_screen(GtkWindow *gtk)
+{
+	GListModel *monitors = gdk_display_get_monitors(gdk_display_get_default());
+	GdkRectangle least = { .width = G_MAXINT, .height = G_MAXINT }, one;
+
+	/* It may come to the smallest. */
+	for (guint i = 0; i < g_list_model_get_n_items(monitors); i++) {
+		g_autoptr(GdkMonitor) monitor = g_list_model_get_item(monitors, i);
+
+		gdk_monitor_get_geometry(monitor, &one);
+		least.width = MIN(least.width, one.width);
+		least.height = MIN(least.height, one.height);
+	}
+	fit(gtk, least.width - FRAME_PIXELS, least.height - FRAME_PIXELS);
 }
 
 /* A contact, and what is known of its key. */
@@ -164,7 +223,7 @@ static void add_kinds(struct window *window, GtkBox *column, unsigned kinds)
 		add_fact(column, _("May capture with"), name_kinds(kinds), NULL);
 		return;
 	}
-	gtk_box_append(column, label_new(_("May capture with"), "dim-label"));
+	gtk_box_append(column, heading_new(_("May capture with")));
 	both = choice_new(_("_Camera and microphone"));
 	narrow = choice_new(_("_Microphone only"));
 	gtk_check_button_set_group(GTK_CHECK_BUTTON(narrow), GTK_CHECK_BUTTON(both));
@@ -341,14 +400,15 @@ static bool fill_confirm(struct window *window, GtkWindow *gtk, GHashTable *fact
 bool window_fill(struct window *window, GtkWindow *gtk, GHashTable *facts)
 {
 	const char *kind = text_of(facts, QUESTION_KIND);
+	bool known = true;
 
-	if (strcmp(kind, "approve") == 0) {
+	if (strcmp(kind, "approve") == 0)
 		fill_approve(window, gtk, facts);
-		return true;
-	}
-	if (strcmp(kind, "compare") == 0) {
+	else if (strcmp(kind, "compare") == 0)
 		fill_compare(window, gtk, facts);
-		return true;
-	}
-	return strcmp(kind, "confirm") == 0 && fill_confirm(window, gtk, facts);
+	else
+		known = strcmp(kind, "confirm") == 0 && fill_confirm(window, gtk, facts);
+	if (known)
+		fit_screen(gtk);
+	return known;
 }

@@ -372,8 +372,8 @@ static void set_style(GHashTable *facts)
 	if (percent < 50 || percent > 300)
 		percent = 100;
 	g_object_set(gtk_settings_get_default(), "gtk-xft-dpi", (int)(96 * 1024 * percent / 100),
-		     "gtk-font-name", "Sans 10", "gtk-theme-name", "Adwaita", "gtk-icon-theme-name",
-		     "Adwaita", "gtk-xft-antialias", 1, "gtk-xft-hinting", 1, "gtk-xft-hintstyle",
+		     "gtk-font-name", "Cantarell, Sans 11", "gtk-icon-theme-name", "Adwaita",
+		     "gtk-xft-antialias", 1, "gtk-xft-hinting", 1, "gtk-xft-hintstyle",
 		     "hintslight", "gtk-xft-rgba", "none", "gtk-enable-animations", FALSE,
 		     "gtk-im-module", "gtk-im-context-simple", NULL);
 	if (g_strcmp0(style, "contrast") == 0)
