@@ -45,6 +45,13 @@
 #define BOUND_RULE_VALUES 16	/* of one key: apps, users, groups */
 
 #define BOUND_NOTIFY_SECONDS 600 /* the same program's denial is told again after this */
-#define BOUND_DRIVER_SECONDS 5	 /* the bus itself answers within this, or its answer is no */
+#define BOUND_PAUSES	     64	 /* things that users said no to lately */
+#define BOUND_PAUSE_SECONDS \
+	30 /* the same is not asked again for this long; twice as long after each further no */
+#define BOUND_PAUSE_MAX 600 /* the longest of these, seconds */
+#define BOUND_PAUSE_DENIALS \
+	3 /* that often no to a program, whatever it asks, is a no to all that it asks */
+#define BOUND_PAUSE_FORGET   3600 /* seconds after the last no; then it begins anew */
+#define BOUND_DRIVER_SECONDS 5	  /* the bus itself answers within this, or its answer is no */
 
 #endif

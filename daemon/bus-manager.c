@@ -401,6 +401,45 @@ static int method_unblock(sd_bus_message *m, void *userdata, sd_bus_error *error
 	return bus_confirm(service, confirm, m, "unblock", details, ARRAY_SIZE(details), error);
 }
 
+/* ---- after a no -------------------------------------------------------------------------------- */
+
+static int apply_ask_again(struct confirm *confirm, sd_bus_error *error)
+{
+	pause_lift(&confirm->service->calls.pauses, confirm->user->uid);
+	return 0;
+}
+
+/* Whoever it is that wants this: it is one more question, and only one until the next no. */
+static int method_ask_again(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct service *service = userdata;
+	struct confirm *confirm;
+	struct refusal refusal;
+	struct user *user;
+	bool asked;
+	uid_t uid;
+	int r;
+
+	r = bus_caller_uid(service, m, &uid);
+	if (r >= 0)
+		r = user_get(&service->users, uid, &user);
+	if (r < 0)
+		return bus_failed(error, r);
+	if (!pause_ask_lift(&service->calls.pauses, uid, call_clock(), &asked))
+		return sd_bus_reply_method_return(m, NULL);
+	if (asked) {
+		refuse(&refusal, REFUSAL_DENIED,
+		       "You were asked this already; wait until the time is over that the call's refusal said.");
+		return bus_refused(error, &refusal);
+	}
+	confirm = confirm_new();
+	if (confirm == NULL)
+		return bus_failed(error, -ENOMEM);
+	confirm->user = user;
+	confirm->apply = apply_ask_again;
+	return bus_confirm(service, confirm, m, "ask-again", NULL, 0, error);
+}
+
 /* ---- events ------------------------------------------------------------------------------------ */
 
 static int method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -504,6 +543,7 @@ static const sd_bus_vtable manager_vtable[] = {
 	NO_RESULT("UnregisterAgent", ("o", object), method_unregister_agent),
 	NO_RESULT("Block", ("u", kinds), method_block),
 	NO_RESULT("Unblock", ("u", kinds), method_unblock),
+	NOTHING("AskAgain", method_ask_again),
 	NOTHING("Subscribe", method_subscribe),
 	NOTHING("Unsubscribe", method_unsubscribe),
 	SD_BUS_SIGNAL_WITH_ARGS("SessionAdded", SD_BUS_ARGS("o", session, "a{sv}", properties), 0),

@@ -71,12 +71,25 @@ static int begin_local(struct call *call)
 	return 0;
 }
 
+static struct pause_subject pause_subject(const struct call *call)
+{
+	return (struct pause_subject){
+		.uid = call->uid, .app = call->app, .exe = call->app_exe, .contact = call->contact
+	};
+}
+
 static void on_approval(void *userdata, const struct question_answer *answer)
 {
 	struct call *call = userdata;
+	struct pauses *pauses = &call->calls->pauses;
+	const struct pause_subject subject = pause_subject(call);
 	int r;
 
 	call->question = NULL;
+	if (answer->result == QUESTION_ANSWERED && answer->allow)
+		pause_allowed(pauses, &subject);
+	else if (answer->result == QUESTION_ANSWERED)
+		pause_denied(pauses, &subject, call_clock());
 	switch (answer->result) {
 	case QUESTION_TIMEOUT:
 		call_end(call, SESSION_END_UNANSWERED);
@@ -299,6 +312,32 @@ int call_listen(struct call *call)
 	return r < 0 ? r : sd_event_source_set_enabled(call->timer, SD_EVENT_OFF);
 }
 
+/* Not again what the user has just said no to; he is told once that it was tried. */
+static int check_pause(struct call *call, struct refusal *refusal)
+{
+	const struct pause_subject subject = pause_subject(call);
+	const struct dict_entry details[] = { DICT_TEXT("App", call->app),
+					      DICT_TEXT("Contact", call->contact) };
+	char message[BOUND_LABEL + BOUND_NAME + 256];
+	bool first = false;
+	uint32_t seconds = pause_left(&call->calls->pauses, &subject, call_clock(), &first);
+
+	if (seconds == 0)
+		return 0;
+	snprintf(message, sizeof(message),
+		 "%s asked again after you said no. You are not asked for %u s; if you want to be, "
+		 "'callgatectl retry' ends that.",
+		 call->app, seconds);
+	if (first)
+		approval_notify(call->calls->approvals, call->uid, "paused", message, details,
+				ARRAY_SIZE(details));
+	return refuse(
+		refusal, REFUSAL_DENIED,
+		"You said no to this a moment ago and are not asked again for %u s. To be asked now: "
+		"'callgatectl retry'.",
+		seconds);
+}
+
 static int fill(struct call *call, const struct call_request *request, struct refusal *refusal)
 {
 	int r;
@@ -319,6 +358,9 @@ static int fill(struct call *call, const struct call_request *request, struct re
 	if (r < 0)
 		return r;
 	call_policy_update(call);
+	r = check_pause(call, refusal);
+	if (r != 0)
+		return r;
 	r = ask_approval(call);
 	if (r == -ENOSPC)
 		return refuse(refusal, REFUSAL_LIMIT,

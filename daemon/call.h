@@ -13,6 +13,7 @@
 #include "approval.h"
 #include "bounds.h"
 #include "channel.h"
+#include "pause.h"
 #include "policy-rules.h"
 #include "policy.h"
 #include "process.h"
@@ -150,6 +151,7 @@ struct calls {
 	struct watches *watches;
 	struct users *users;
 	struct scopes *scopes;
+	struct pauses pauses;
 	const struct call_hooks *hooks;
 	void *userdata;
 	uint64_t next_id;

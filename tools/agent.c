@@ -36,6 +36,11 @@ static void reply_approve(sd_bus_message *m, unsigned kinds, enum agent_answer a
 	bool allow = answer == AGENT_ALLOW || answer == AGENT_ALLOW_CAMERA ||
 		     answer == AGENT_ALLOW_MICROPHONE;
 
+	/* The daemon does not ask again for a while after a no; silence is none. */
+	if (answer == AGENT_NO_ANSWER) {
+		sd_bus_reply_method_errorf(m, CLIENT_ERROR "Denied", "nobody answered");
+		return;
+	}
 	if (answer == AGENT_ALLOW_CAMERA)
 		kinds &= KIND_CAMERA;
 	if (answer == AGENT_ALLOW_MICROPHONE)

@@ -151,6 +151,10 @@ char *text_of_confirm(const char *action, const struct client_dict *details)
 		good = prompt_line(&text,
 				   "Callgate: a program wants to lift your block. May it?") &&
 		       prompt_field(&text, "Lifts", plain_kinds(client_number(details, "Kinds")));
+	else if (!strcmp(action, "ask-again"))
+		good = prompt_line(
+			&text,
+			"Callgate: a program wants you to be asked again about what you said no to. May it?");
 	else if (!strcmp(action, "rename"))
 		good = prompt_line(
 			       &text,

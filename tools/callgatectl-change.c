@@ -113,6 +113,29 @@ int verb_unblock(const struct ctl_request *request)
 	return set_blocked(request, "Unblock");
 }
 
+int verb_retry(const struct ctl_request *request)
+{
+	sd_bus_error error = SD_BUS_ERROR_NULL;
+	struct client client = { 0 };
+	sd_bus_message *m = NULL;
+	int r = ctl_connect(&client);
+
+	if (r != CTL_OK)
+		goto out;
+	r = sd_bus_message_new_method_call(client.bus, &m, CLIENT_NAME, CLIENT_ROOT, CLIENT_MANAGER,
+					   "AskAgain");
+	if (r >= 0)
+		r = sd_bus_call(client.bus, m, ASKING_USEC, &error, NULL);
+	r = r < 0 ? ctl_explain("nothing was changed", r, &error) : CTL_OK;
+	if (r == CTL_OK)
+		puts(request->json ? "{\"retry\": true}" : "You are asked again about every call.");
+out:
+	sd_bus_message_unref(m);
+	sd_bus_error_free(&error);
+	client_close(&client);
+	return r;
+}
+
 static void tell_ended(const struct ctl_request *request, size_t ended)
 {
 	if (request->json)

@@ -84,6 +84,9 @@ static const struct verb verbs[] = {
 	{ "unblock", "[camera] [microphone] [speaker]", "lift a block; your agent asks", 0, 3,
 	  TAKES_JSON, verb_unblock,
 	  "Lifts `block` for the named kinds (all when none is named), after you confirmed it at your agent.\n" },
+	{ "retry", "", "be asked again after a no; your agent asks", 0, 0, TAKES_JSON, verb_retry,
+	  "What you said no to is not asked about again for a while, so that a program cannot ask until you are\n"
+	  "tired of it. This ends that, after you confirmed it at your agent.\n" },
 	{ "end", "SESSION | --all | --user USER", "end a call", 0, 1,
 	  TAKES_JSON | TAKES_ALL | TAKES_USER, verb_end,
 	  "SESSION is what `sessions` shows in its first column, or the whole object path.\n"

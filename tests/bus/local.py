@@ -104,7 +104,11 @@ alice.gate.event("stop 44 0")
 # ---- each time, and for a while
 path, _ = answered(False)
 event = end_of(path)
-ok(event["EndReason"] == "denied" and alice.gate.allowed() == 0, "it is asked about each time, and a no is a no", event)
+ok(event["EndReason"] == "denied" and alice.gate.allowed() == 0 and refused() == "Denied",
+   "it is asked about each time, and a no is a no, for a while", event)
+serial = alice.app.start_call(ROOT_PATH, MANAGER, "AskAgain")
+alice.agent.reply(alice.agent.wait("Confirm"), "b", True)
+alice.app.answer_to(serial)
 rules("[rule memo]\naction = ask\nlocal = ask\nlocal_seconds = 2\n")
 other = alice.app.spawn("sleep", "1001")
 path, details = answered(True, MICROPHONE, subject=other)

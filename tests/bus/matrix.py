@@ -68,7 +68,7 @@ TABLE = {
         "ImportIdentity": ("aya{sv}", ({"bytes": "00" * 100}, OPTIONS), who("BadArgument", "BadArgument")),
         "RegisterAgent": ("oa{sv}", ("/agent", OPTIONS), who("NotAllowed", "NotAllowed", agent="allowed")),
         "UnregisterAgent": ("o", ("/agent",), who("NotFound", agent="allowed")),
-        "Block": ("u", (MICROPHONE,), DONE), "Unblock": ("u", (MICROPHONE,), who("Denied", "Denied", "NoAgent")),
+        "AskAgain": ("", (), DONE), "Block": ("u", (MICROPHONE,), DONE), "Unblock": ("u", (MICROPHONE,), who("Denied", "Denied", "NoAgent")),
         "Subscribe": ("", (), DONE), "Unsubscribe": ("", (), DONE),
     },
     SESSION: {

@@ -119,17 +119,68 @@ theirs = mallory.spawn()
 ok(mallory.refusal(ROOT_PATH, MANAGER, "CreateSession", "suha{sv}", "bob", 1, {"pidfd": theirs}, {"options": {}}) ==
    "NoAgent", "without an agent nothing can be asked")
 
+# ---- after a no
+def asked(path):
+    return alice.agent.take(lambda e: e["event"] == "Approve" and e["arguments"][0] == path)
+
+
+def say_no(contact):
+    path = alice.app.create(contact, MICROPHONE, alice.subject)
+    alice.agent.reply(asked(path), "bu", False, 3)
+    return end_of(path)
+
+
+def ask_again(allow):
+    """The error of AskAgain, and whether the agent was asked."""
+    serial = alice.app.start_call(ROOT_PATH, MANAGER, "AskAgain")
+    question = alice.agent.wait("Confirm", 1)
+    if question:
+        alice.agent.reply(question, "b", allow)
+    try:
+        alice.app.answer_to(serial)
+        return "allowed", bool(question)
+    except Failed as error:
+        return error.name, bool(question)
+
+
+def paused():
+    return len([e for e in alice.agent.events if e["event"] == "Notify" and e["arguments"][0] == "paused"])
+
+
+ok(ask_again(True) == ("allowed", False), "before a no there is nothing to be asked again about")
+ok(say_no("bob") == "denied" and not alice.app.wait_signal("Blob", 0), "no is a no")
+alice.agent.events.clear()
+said = [alice.app.refusal(ROOT_PATH, MANAGER, "CreateSession", "suha{sv}", "bob", MICROPHONE, {"pidfd": alice.subject},
+                          {"options": {}}) for _ in range(3)]
+ok(said == ["Denied"] * 3 and "callgatectl retry" in alice.app.said and wait_for(paused) == 1 and
+   not alice.agent.wait("Approve", 0.2), "it is not asked about again in a new session, and that it was tried is told once",
+   (said, alice.app.said))
+ok(creates(contact="carol") == "allowed", "another call is asked about")
+ok(ask_again(False) == ("Denied", True) and ask_again(True) == ("Denied", False) and creates() == "Denied",
+   "whether it should be, the user is asked once")
+ok(say_no("carol") == "denied" and ask_again(True) == ("allowed", True) and creates() == "allowed" and
+   creates(contact="carol") == "allowed", "and a yes lifts it")
+for contact in ("dave", "erin", "frank"):
+    say_no(contact)
+ok(creates(contact="grace") == "Denied" and ask_again(True)[0] == "allowed" and creates(contact="grace") == "allowed",
+   "three times no is a no to the program, whomever it names")
+path = alice.app.create("bob", MICROPHONE, alice.subject)
+alice.agent.do("answer", serial=asked(path)["serial"], error="org.callgate1.Error.Denied")
+ok(end_of(path) == "denied" and creates() == "allowed", "an agent that could not ask said no this once")
+
+alice.agent.events.clear()
+
 # ---- answers
 for name, signature, result, reason in (
-        ("no", "bu", (False, 3), "denied"), ("yes to more than was asked", "bu", (True, 3), "denied"),
+        ("yes to more than was asked", "bu", (True, 3), "denied"),
         ("yes to nothing", "bu", (True, 0), "denied"), ("an answer of another form", "s", ("yes",), "denied")):
     path = alice.app.create("bob", MICROPHONE, alice.subject)
-    alice.agent.reply(alice.agent.wait("Approve"), signature, *result)
+    alice.agent.reply(asked(path), signature, *result)
     ok(end_of(path) == reason and not alice.app.wait_signal("Blob", 0), name + " is a no")
 path = alice.app.create("bob", MICROPHONE, alice.subject)
 alice.agent.wait("Approve")
 ok(end_of(path) == "unanswered", "no answer in time is a no")
-ok(alice.agent.wait("Cancel")["arguments"][0] == path, "and the question is taken down")
+ok(alice.agent.take(lambda e: e["event"] == "Cancel" and e["arguments"][0] == path), "and the question is taken down")
 path = alice.app.create("bob", MICROPHONE, alice.subject)
 alice.agent.reply(alice.agent.wait("Approve"), "bu", True, 1)
 ok(alice.app.wait_signal("Blob", path=path), "yes to what was asked is a yes")

@@ -25,7 +25,7 @@ KMOD = [
 DAEMON = [
     ("util", ["util/*"], ()),
     ("crypto", ["crypto.*", "bounds.h"], ()),
-    ("pure", ["policy*", "session.*", "noise.*", "channel*", "identity*", "record*"], ("pure",)),
+    ("pure", ["policy*", "session.*", "noise.*", "channel*", "identity*", "record*", "pause.*"], ("pure",)),
     ("stateful", ["*"], ("default",)),
     ("edge", ["gate*", "bus*"], ()),
     ("manager", ["manager*"], ()),

@@ -21,6 +21,10 @@ fake = Fake(bus.address)
 loop = Thread()
 
 
+# A no has effects, nobody's answer has none: doc/dbus.md.
+SILENCE = "org.callgate1.Error.Denied"
+
+
 def details(**more):
     facts = {"Incoming": False, "Contact": "bob", "ContactClaimed": False, "PeerAuthentication": "unknown",
              "App": "exe:/usr/bin/callgatectl", "AppProven": True, "Subject": "/usr/bin/ffmpeg",
@@ -66,10 +70,10 @@ def test_answers(agent):
     tap.ok(approve(agent, "deny\n", TellsPrograms=True) == (False, 0) and "Tells them:" in agent.text,
            "what the other side will be told is in the question", agent.text[-900:])
     tap.ok(approve(agent, "yes\nallow\n")[0], "a wrong word is asked again")
-    tap.ok(approve(agent, "y\n\n") == (False, 0), "two wrong words deny")
+    tap.ok(approve(agent, "y\n\n") == SILENCE, "two wrong words are no answer")
     tap.ok(approve(agent, "allow camera\nallow\n", Kinds=dbus.UInt32(1)) == (True, 1),
            "a kind that was not asked for is no answer")
-    tap.ok(approve(agent, "\x04") == (False, 0), "the end of input denies")
+    tap.ok(approve(agent, "\x04") == SILENCE, "nor is the end of input")
     tap.ok(approve(agent, "x" * 600 + "allow\ndeny\n") == (False, 0), "an overlong line is no answer")
 
 
@@ -100,7 +104,7 @@ def test_typeahead(agent):
 def test_timeout(agent):
     before = ask("Approve", "oa{sv}", SESSION, details(Timeout=dbus.UInt32(2)))
     begun = time.monotonic()
-    tap.ok(answer(before) == (False, 0) and 1.5 < time.monotonic() - begun < 4, "no answer in time denies")
+    tap.ok(answer(before) == SILENCE and 1.5 < time.monotonic() - begun < 4, "no answer in time is an error, not a no")
     before = ask("Compare", "osa{sv}", SESSION, "123 456 789", details(Timeout=dbus.UInt32(2)))
     tap.ok(answer(before) == "org.callgate1.Error.Denied", "no comparison in time is an error, not an answer")
     agent.seen = len(agent.text)
@@ -166,7 +170,7 @@ def test_queue(agent):
     agent.type("allow\n")
     until(lambda: sum(m == "Approve" for m, _ in fake.asked[min(first, second):]) == 2)
     got = [reply for m, reply in fake.asked[min(first, second):] if m == "Approve"]
-    tap.ok(got == [(False, 0), (True, 3)], "the withdrawn one was a no, the other was answered", got)
+    tap.ok(got == [SILENCE, (True, 3)], "the withdrawn one was no answer, the other was answered", got)
     before = len(fake.asked)
     for n in range(12):
         ask("Approve", "oa{sv}", dbus.ObjectPath(f"/s/{n}"), details())
@@ -196,13 +200,13 @@ def test_end(agent):
     before = ask("Approve", "oa{sv}", SESSION, details())
     agent.expect(HINT)
     agent.process.send_signal(signal.SIGINT)
-    tap.ok(answer(before) == (False, 0) and agent.wait() == 0, "an interrupt denies and ends the agent")
+    tap.ok(answer(before) == SILENCE and agent.wait() == 0, "an interrupt answers nothing and ends the agent")
     agent = start()
     before = ask("Approve", "oa{sv}", SESSION, details())
     agent.expect(HINT)
     os.close(agent.tty)
-    tap.ok(answer(before) in ((False, 0), "org.freedesktop.DBus.Error.NoReply") and agent.wait() is not None,
-           "a hang-up denies and ends the agent", fake.asked[before:])
+    tap.ok(answer(before) in (SILENCE, "org.freedesktop.DBus.Error.NoReply") and agent.wait() is not None,
+           "a hang-up answers nothing and ends the agent", fake.asked[before:])
     fake.refusal = ("NotAllowed", "pseudo-terminals are not allowed; see callgate.conf")
     agent = Program(AGENT, terminal=True)
     tap.ok(agent.wait() == 1 and "callgate.conf" in agent.text, "a refused agent says why and ends", agent.text)

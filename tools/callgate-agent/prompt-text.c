@@ -362,6 +362,10 @@ static bool fill_confirm(struct window *window, GtkWindow *gtk, GHashTable *fact
 				    _("A program wants to lift your block. Allow it?"));
 		add_fact(column, _("Unblocks"), name_kinds(kinds_of(facts)), NULL);
 		add_played(column, _("Unblocks"), kinds_of(facts));
+	} else if (strcmp(action, "ask-again") == 0) {
+		column = column_new(
+			gtk, "changes-allow-symbolic",
+			_("A program wants you to be asked again about what you said no to. Allow it?"));
 	} else if (strcmp(action, "rename") == 0) {
 		column = column_new(gtk, "document-edit-symbolic",
 				    _("A program wants to rename somebody you know. Allow it?"));

@@ -21,6 +21,8 @@ class Asker:
         dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
         self.bus = dbus.SystemBus()
         self.path = None
+        # Another contact each time: after a no the same one is not asked about for a while.
+        self.asked = 0
         self.bus.add_signal_receiver(self.on_blob, "Blob", SESSION, NAME, path_keyword="path")
         self.bus.add_signal_receiver(self.on_removed, "SessionRemoved", MANAGER, NAME)
         GLib.io_add_watch(0, GLib.IO_IN | GLib.IO_HUP, self.on_line)
@@ -34,7 +36,8 @@ class Asker:
         pidfd = os.pidfd_open(os.getpid())
         manager = dbus.Interface(self.bus.get_object(NAME, ROOT, introspect=False), MANAGER)
         try:
-            self.path = manager.CreateSession("bob", dbus.UInt32(int(line)), dbus.types.UnixFd(pidfd), {},
+            self.asked += 1
+            self.path = manager.CreateSession(f"bob{self.asked}", dbus.UInt32(int(line)), dbus.types.UnixFd(pidfd), {},
                                               signature="suha{sv}", timeout=30)
         except dbus.DBusException as error:
             say("error", error.get_dbus_name())
