@@ -230,10 +230,10 @@ $(BUILD)/locale/%/LC_MESSAGES/callgate.mo: po/%.po
 secret_src := tools/callgatectl-secret.c
 $(call obj,$(secret_src)) $(call asan,$(secret_src)): CPPFLAGS += $(shell pkg-config --cflags libsecret-1 2>/dev/null)
 # Only the window knows GTK.
-$(call obj,$(window_src)): CPPFLAGS += $(shell pkg-config --cflags gtk4 libadwaita-1 2>/dev/null)
+$(call obj,$(window_src)): CPPFLAGS += $(shell pkg-config --cflags gtk4 gtk4-wayland libadwaita-1 wayland-client 2>/dev/null)
 $(BUILD)/callgate-prompt: $(call obj,$(window_src))
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) $(hardened_ld) -o $@ $^ $(shell pkg-config --libs gtk4 libadwaita-1)
+	$(Q)$(CC) $(LDFLAGS) $(hardened_ld) -o $@ $^ $(shell pkg-config --libs gtk4 libadwaita-1 wayland-client)
 
 # Only this program knows PipeWire, whose headers are laxer than this project.
 $(call obj,$(sound_src)): CPPFLAGS += $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libpipewire-0.3 2>/dev/null))

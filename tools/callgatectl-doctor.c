@@ -183,7 +183,7 @@ static void check_registered(struct doctor *doctor, const struct client_dict *ma
 	tell(doctor, agent->number, "asking",
 	     agent->number ? "an agent of yours is there to ask you"
 			   : "no agent of yours is registered: nothing can be approved",
-	     "start 'callgatectl agent' on a text console, or callgate-agent in a session on X11");
+	     "start 'callgatectl agent' on a text console, or callgate-agent in a graphical session");
 }
 
 static void check_gate(struct doctor *doctor, struct client *client, bool module)

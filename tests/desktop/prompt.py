@@ -97,18 +97,18 @@ class Display:
 class Window:
     """One question, shown; the time since it was mapped is counted by the test's clock, which is later than its own."""
 
-    def __init__(self, display, facts, language="en", **environment):
+    def __init__(self, display, facts, language="en", inherit=(), **environment):
         self.display = display
         env = {"HOME": "/nonexistent", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "LANGUAGE": language, "GSK_RENDERER": "cairo",
                "GTK_A11Y": "none", "GSETTINGS_BACKEND": "memory", "DBUS_SESSION_BUS_ADDRESS": "disabled:",
                **display.environment, **environment}
-        self.process = subprocess.Popen([PROMPT, "--locale-dir", os.path.join(BUILD, "locale")], env=env,
+        self.process = subprocess.Popen([PROMPT, "--locale-dir", os.path.join(BUILD, "locale")], env=env, pass_fds=inherit,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         words = [word for pair in facts.items() for word in pair]
         self.process.stdin.write(b"".join(word.encode() + b"\0" for word in words))
         self.process.stdin.close()
         self.process.stdin = None
-        until(display.window)
+        until(lambda: display.window() or self.process.poll() is not None)
         self.shown = time.monotonic()
 
     def button(self):

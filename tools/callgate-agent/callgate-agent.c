@@ -238,12 +238,18 @@ static bool write_question(const struct asked *asked, char *buffer, size_t *leng
 	return good;
 }
 
-/* In the child: no right of the agent's is left, and nothing that the user chose. */
+/*
+ * In the child: no right of the agent's is left, and nothing that the user chose. The
+ * session's bus is where screen readers are found; what presses a button from there
+ * is no hand.
+ */
 static _Noreturn void become_window(const struct asked *asked, int input, int output)
 {
-	char display[64], language[64];
+	const struct display *display = &asked->display;
+	char where[64], language[64], bus[96];
 	char *argv[] = { (char *)WINDOW, NULL };
-	char *envp[] = { display,
+	char *envp[] = { where,
+			 display->name ? "GDK_BACKEND=x11" : "GDK_BACKEND=wayland",
 			 "HOME=/nonexistent",
 			 "XDG_CONFIG_HOME=/nonexistent",
 			 "XDG_DATA_HOME=/nonexistent",
@@ -252,23 +258,37 @@ static _Noreturn void become_window(const struct asked *asked, int input, int ou
 			 "XDG_DATA_DIRS=/usr/share",
 			 "XDG_CONFIG_DIRS=/etc/xdg",
 			 "PATH=/usr/bin:/bin",
-			 "GDK_BACKEND=x11",
 			 "GSETTINGS_BACKEND=memory",
-			 "GTK_A11Y=none",
+			 "GIO_USE_VFS=local",
+			 "GTK_USE_PORTAL=0",
+			 "ADW_DISABLE_PORTAL=1",
+			 "GTK_IM_MODULE=gtk-im-context-simple",
 			 "LC_ALL=C.UTF-8",
-			 "DBUS_SESSION_BUS_ADDRESS=disabled:",
+			 bus,
 			 language,
 			 NULL };
 	gid_t gid = getgid();
+	int kept = STDERR_FILENO;
 	sigset_t none;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	snprintf(display, sizeof(display), "DISPLAY=%s", asked->display.name);
 	snprintf(language, sizeof(language), "LANGUAGE=%s",
 		 asked->broker->language ? asked->broker->language : "en");
+	snprintf(bus, sizeof(bus), "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/%u/bus", getuid());
 	if (setresgid(gid, gid, gid) < 0 || dup2(input, STDIN_FILENO) < 0 ||
-	    dup2(output, STDOUT_FILENO) < 0 || close_range(3, ~0u, 0) < 0)
+	    dup2(output, STDOUT_FILENO) < 0)
+		_exit(127);
+	if (display->name) {
+		snprintf(where, sizeof(where), "DISPLAY=%s", display->name);
+	} else {
+		kept++;
+		snprintf(where, sizeof(where), "WAYLAND_SOCKET=%d", kept);
+		/* Where it has this number already, dup2 would leave it to close at exec. */
+		if (dup2(display->connection, kept) < 0 || fcntl(kept, F_SETFD, 0) < 0)
+			_exit(127);
+	}
+	if (close_range(kept + 1, ~0u, 0) < 0)
 		_exit(127);
 	execve(WINDOW, argv, envp);
 	_exit(127);
@@ -428,7 +448,7 @@ static void usage(FILE *out)
 	      "      --scale PERCENT  size of text, 50 to 300\n"
 	      "      --language LANG  de, zh_CN; English is the default\n"
 	      "      --help           this text\n\n"
-	      "It needs an X11 session that is in front on this machine; see callgate-agent(1).\n",
+	      "It needs a session on X11 or Wayland that is in front on this machine; see callgate-agent(1).\n",
 	      out);
 }
 

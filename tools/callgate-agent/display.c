@@ -10,13 +10,14 @@
  * root's that the display manager told logind of, or the process to which logind
  * gave the seat's devices (its controller, of which a session has one). A name or
  * a socket alone proves nothing: a server of this user's has its socket in a folder
- * where he may replace it. The window checks with whom it is connected in its turn.
- * Under Wayland there is no question in a window yet.
+ * where he may replace it. Under Wayland the connection is made here and passed on;
+ * the window checks with whom it is connected in its turn.
  */
 #include "display.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 #include <unistd.h>
 
 #define X_FOLDER     "/tmp/.X11-unix"
+#define USERS	     "/run/user/"
 #define SESSIONS     "/run/systemd/sessions/"
 #define DISPLAYS_MAX 64
 #define ANSWER_USEC  5000000ull
@@ -35,6 +37,8 @@ void display_clear(struct display *display)
 	free(display->session);
 	free(display->seat);
 	free(display->name);
+	if (display->connection > 0)
+		close(display->connection);
 	*display = (struct display){ 0 };
 }
 
@@ -79,26 +83,45 @@ static pid_t find_controller(const char *session, sd_bus *bus)
 	return r < 0 ? 0 : (pid_t)pid;
 }
 
+/* A connection to whoever listens there; negative errno. */
+static int connect_to(const char *path, struct ucred *ret_server)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	socklen_t length = sizeof(*ret_server);
+	int fd, r = 0;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	/* One that is full is passed by, not waited for. */
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret_server, &length) < 0)
+		r = -errno;
+	else if (ret_server->pid <= 0)
+		r = -ESRCH;
+	if (r < 0)
+		close(fd);
+	return r < 0 ? r : fd;
+}
+
 /* Who listens for ":N". */
 static bool ask_server(const char *name, struct ucred *ret)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	socklen_t length = sizeof(*ret);
-	bool good;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	int fd;
 
 	if (name[0] != ':' || name[1] == '\0' || strspn(name + 1, "0123456789") != strlen(name + 1))
 		return false;
-	if (snprintf(address.sun_path, sizeof(address.sun_path), X_FOLDER "/X%s", name + 1) >=
-	    (int)sizeof(address.sun_path))
+	if (snprintf(path, sizeof(path), X_FOLDER "/X%s", name + 1) >= (int)sizeof(path))
 		return false;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = connect_to(path, ret);
 	if (fd < 0)
 		return false;
-	good = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-	       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret, &length) == 0 && ret->pid > 0;
 	close(fd);
-	return good;
+	return true;
 }
 
 /* Of a server that told nobody its name: what the controller of the session listens on. */
@@ -145,25 +168,60 @@ static int find_server(struct display *display, sd_bus *bus, const char **ret_wh
 	return 0;
 }
 
+/*
+ * Of the sockets in the user's folder the one on which the controller of the session
+ * listens. Which name it has, and what the others are, does not matter.
+ */
+static int find_compositor(struct display *display, sd_bus *bus, const char **ret_why)
+{
+	pid_t controller = find_controller(display->session, bus);
+	char folder[64], path[sizeof(folder) + NAME_MAX + 1];
+	struct dirent *entry;
+	struct ucred server;
+	int n = 0, fd;
+	DIR *sockets;
+
+	*ret_why = "no compositor that logind gave the seat to serves a display";
+	if (controller <= 0)
+		return -ENXIO;
+	snprintf(folder, sizeof(folder), USERS "%u", getuid());
+	sockets = opendir(folder);
+	while (sockets && !display->server && n < DISPLAYS_MAX && (entry = readdir(sockets))) {
+		if (strncmp(entry->d_name, "wayland-", strlen("wayland-")) != 0)
+			continue;
+		n++;
+		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+		fd = connect_to(path, &server);
+		if (fd >= 0 && server.pid == controller && server.uid == getuid()) {
+			display->connection = fd;
+			display->server = server.pid;
+		} else if (fd >= 0) {
+			close(fd);
+		}
+	}
+	if (sockets)
+		closedir(sockets);
+	return display->server ? 0 : -ENXIO;
+}
+
 static int read_session(struct display *display, sd_bus *bus, const char **ret_why)
 {
 	const char *session = display->session;
 	char *type = NULL;
-	bool x11;
+	bool x11, wayland;
 
 	*ret_why = "the session in front is not graphical";
 	if (sd_session_get_type(session, &type) < 0)
 		return -ENXIO;
 	x11 = strcmp(type, "x11") == 0;
-	if (strcmp(type, "wayland") == 0)
-		*ret_why = "under Wayland it cannot be told yet which display is in front of you";
+	wayland = strcmp(type, "wayland") == 0;
 	free(type);
-	if (!x11)
+	if (!x11 && !wayland)
 		return -EOPNOTSUPP;
 	*ret_why = "the session in front is remote";
 	if (sd_session_is_remote(session) != 0)
 		return -EOPNOTSUPP;
-	return find_server(display, bus, ret_why);
+	return x11 ? find_server(display, bus, ret_why) : find_compositor(display, bus, ret_why);
 }
 
 int display_find(struct display *ret, sd_bus *bus, const char **ret_why)

@@ -11,13 +11,15 @@
  * struct display - where this user's questions can be shown
  * @session: logind's name of it
  * @seat: where its hands are
- * @name: for DISPLAY
+ * @name: for DISPLAY; NULL under Wayland
+ * @connection: to the compositor, under Wayland; otherwise 0
  * @server: who has to be at the other end of a connection to it
  */
 struct display {
 	char *session;
 	char *seat;
 	char *name;
+	int connection;
 	pid_t server;
 };
 

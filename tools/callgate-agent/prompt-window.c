@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gdk/wayland/gdkwayland.h>
 #include <gdk/x11/gdkx.h>
 #include <glib/gi18n.h>
 #include <locale.h>
@@ -25,6 +26,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <wayland-client-core.h>
 
 #define ARM_MS 1000
 
@@ -384,6 +386,15 @@ static void set_style(GHashTable *facts)
 						   : ADW_COLOR_SCHEME_FORCE_LIGHT);
 }
 
+static int find_connection(GdkDisplay *display)
+{
+	if (GDK_IS_WAYLAND_DISPLAY(display))
+		return wl_display_get_fd(gdk_wayland_display_get_wl_display(display));
+	if (GDK_IS_X11_DISPLAY(display))
+		return ConnectionNumber(gdk_x11_display_get_xdisplay(display));
+	return -1;
+}
+
 /*
  * Is the other end of our connection the process that the broker looked at? Another
  * may have come between: libraries try more than one socket for a display's name.
@@ -391,16 +402,14 @@ static void set_style(GHashTable *facts)
 static bool is_connected_right(GHashTable *facts)
 {
 	const char *server = g_hash_table_lookup(facts, QUESTION_SERVER);
-	GdkDisplay *display = gdk_display_get_default();
 	socklen_t length = sizeof(struct ucred);
 	struct ucred peer = { 0 };
 
 	/* Only somebody who wants to look at it starts this program without the broker. */
 	if (!server)
 		return true;
-	return GDK_IS_X11_DISPLAY(display) &&
-	       getsockopt(ConnectionNumber(gdk_x11_display_get_xdisplay(display)), SOL_SOCKET,
-			  SO_PEERCRED, &peer, &length) == 0 &&
+	return getsockopt(find_connection(gdk_display_get_default()), SOL_SOCKET, SO_PEERCRED,
+			  &peer, &length) == 0 &&
 	       peer.pid > 0 && (guint64)peer.pid == g_ascii_strtoull(server, NULL, 10);
 }
 
@@ -483,7 +492,7 @@ int main(int argc, char **argv)
 	}
 	if (!is_connected_right(facts)) {
 		fprintf(stderr,
-			"callgate-prompt: this display is not served by the seat's X server\n");
+			"callgate-prompt: this display is not served by the seat's own server\n");
 		return 1;
 	}
 	adw_init();

@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""callgate-agent under Wayland: on which compositor it asks. What logind keeps is written by this test, in folders that
+only it sees; the library that reads it, the bus and the compositors are real. What a press is worth, the virtual
+machine tests (desktop_test): the helper that hears hands is a silent one here."""
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "tools"))
+if os.getuid() != 0:
+    print("1..0 # SKIP only root can give it folders of its own")
+    sys.exit(0)
+if "--inside" not in sys.argv:
+    os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, __file__, "--inside"])
+
+import dbus  # noqa: E402
+from compositor import NOBODY, Compositor  # noqa: E402
+from fake import BUILD, Bus, Fake, Program, Tap, Thread, until  # noqa: E402
+
+SESSION = dbus.ObjectPath("/org/callgate1/session/1")
+UID = pwd.getpwnam("nobody").pw_uid
+FOLDER = f"/run/user/{UID}"
+FACTS = {"ACTIVE": "1", "STATE": "active", "REMOTE": "0", "TYPE": "wayland", "CLASS": "user", "SEAT": "seat0", "UID": UID, "USER": "nobody"}
+
+tap = Tap()
+
+
+def prepare():
+    for folder in ("/usr/libexec", "/run/systemd", "/run/user"):
+        os.makedirs(folder, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", folder], check=True)
+    for folder in (FOLDER, "/run/systemd/seats", "/run/systemd/sessions", "/run/systemd/users"):
+        os.mkdir(folder)
+    shutil.chown(FOLDER, "nobody")
+    shutil.copy(BUILD + "/callgate-prompt", "/usr/libexec")
+    with open("/usr/libexec/callgate-presence", "w", encoding="ascii") as file:
+        file.write("#!/bin/sh\nexec cat >/dev/null\n")
+    os.chmod("/usr/libexec/callgate-presence", 0o755)
+
+
+def write(name, facts):
+    with open("/run/systemd/" + name, "w", encoding="ascii") as file:
+        file.write("".join(f"{key}={value}\n" for key, value in facts.items()))
+
+
+def seat(controller, uid=UID, **changed):
+    """One session in front; controller: the name of the bus connection to which logind gave the devices, or None."""
+    write("seats/seat0", {"ACTIVE": "c1", "ACTIVE_UID": uid, "SESSIONS": "c1", "CAN_GRAPHICAL": 1})
+    facts = dict(FACTS, UID=uid, **changed)
+    write("sessions/c1", dict(facts, CONTROLLER=controller) if controller else facts)
+
+
+class Seated(Compositor):
+    """With a connection to the bus, as one that asks logind for devices has it."""
+
+    def __init__(self):
+        super().__init__(FOLDER, [sys.executable, HERE + "/connected.py", FOLDER + "/name"])
+        with open(FOLDER + "/name", encoding="ascii") as file:
+            self.name = file.read()
+
+
+prepare()
+bus = Bus()
+os.chmod(bus.dir, 0o755)
+fake = Fake(bus.address)
+loop = Thread()
+mine, other = Seated(), Seated()
+seat(mine.name)
+agent = Program(*NOBODY, BUILD + "/callgate-agent")
+tap.ok(agent.expect("ready") and until(lambda: fake.agent), "the agent registers", agent.text)
+
+
+def ask():
+    before = len(fake.asked)
+    details = dbus.Dictionary({"Contact": "bob", "Kinds": dbus.UInt32(3), "Timeout": dbus.UInt32(60)}, signature="sv")
+    loop.do(lambda: fake.ask("Approve", SESSION, details, signature="oa{sv}"))
+    return before
+
+
+def asked_on(compositor, elsewhere, what):
+    before = ask()
+    tap.ok(until(lambda: compositor.window() or len(fake.asked) > before) and compositor.window() and not elsewhere.window(), what, agent.text)
+    loop.do(lambda: fake.ask("Cancel", SESSION, signature="o"))
+    tap.ok(until(lambda: len(fake.asked) > before and not compositor.window()) and fake.asked[before][1] == (False, 0), "and a no when it is withdrawn",
+           fake.asked)
+
+
+def refused(why, what):
+    before = ask()
+    tap.ok(until(lambda: len(fake.asked) > before) and fake.asked[before][1] == (False, 0) and agent.expect(why) and
+           not mine.window() and not other.window(), what, agent.text)
+
+
+asked_on(mine, other, "the compositor of the seat is asked on")
+seat(other.name)
+asked_on(other, mine, "of two, the one to which logind gave the devices")
+seat(None)
+refused("no compositor that logind gave", "none, where it gave them to nobody")
+seat(":1.9999")
+refused("no compositor that logind gave", "or to one that is gone")
+seat(mine.name, TYPE="tty")
+refused("not graphical", "nor in a session that is not graphical")
+seat(mine.name, REMOTE="1")
+refused("is remote", "nor in a remote one")
+seat(mine.name, uid=UID - 1)
+refused("no session of yours", "nor in somebody else's")
+seat(mine.name)
+os.rename(mine.socket, FOLDER + "/kept")
+os.rename(other.socket, mine.socket)
+refused("no compositor that logind gave", "another compositor that took the socket's name is not asked on")
+os.rename(FOLDER + "/kept", other.socket)
+asked_on(mine, other, "the right one is found under whichever name")
+agent.stop()
+mine.stop()
+other.stop()
+bus.stop()
+sys.exit(tap.done())

@@ -1,0 +1,67 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The window alone, under Wayland: who presses there, and over which connection."""
+import os
+import socket
+import sys
+
+from compositor import Compositor
+from prompt import APPROVE, COMPARE, SHOTS, Window, done, ok
+
+display = Compositor()
+
+
+def test_presses():
+    window = Window(display, APPROVE)
+    place = window.button()
+    window.click_last_button()
+    ok(window.is_open(), "a click in the first second allows nothing")
+    answer = window.armed().answer_to(window.click_last_button)
+    ok(answer[:2] == ["allow", "pointer"], "a click after it does", answer)
+    display.move(*place)
+    window = Window(display, APPROVE).armed()
+    answer = window.answer_to(display.click)
+    ok(answer[:2] == ["allow", "pointer"], "of a pointer that lay there, too", answer)
+    window = Window(display, APPROVE).armed()
+    answer = window.answer_to(lambda: display.key("Tab", "space"))
+    ok(answer[:2] == ["allow", "key"], "and the space bar", answer)
+    window = Window(display, COMPARE).armed()
+    display.key("Escape")
+    answer = window.answer()
+    ok(answer and answer[0] == "deny", "Escape denies", answer)
+    window = Window(display, APPROVE).armed()
+    display.tell('[title="^Callgate$"]', "kill")
+    answer = window.answer()
+    ok(answer and answer[0] == "deny", "so does closing", answer)
+
+
+def test_connection():
+    """As the broker hands it over: nothing else leads to the compositor."""
+    def show(server):
+        link = socket.socket(socket.AF_UNIX)
+        link.connect(display.socket)
+        with link:
+            return Window(display, dict(APPROVE, Server=str(server)), inherit=[link.fileno()], XDG_RUNTIME_DIR="/nonexistent",
+                          WAYLAND_DISPLAY="none", WAYLAND_SOCKET=str(link.fileno()))
+    window = show(display.process.pid)
+    answer = window.armed().answer_to(window.click_last_button)
+    ok(answer[:2] == ["allow", "pointer"], "a connection that was handed over is asked on", answer)
+    window = show(os.getpid())
+    ok(window.answer() == [] and window.process.returncode == 1, "not when another process is at its end", window.process.returncode)
+
+
+def test_pictures():
+    for name, facts in (("wayland-approve", APPROVE), ("wayland-compare", dict(COMPARE, Style="dark"))):
+        window = Window(display, facts).armed()
+        path = window.shoot(name)
+        ok(os.path.getsize(path) > 1000, f"{name} is drawn", SHOTS)
+        window.close()
+
+
+try:
+    test_presses()
+    test_connection()
+    test_pictures()
+finally:
+    display.stop()
+sys.exit(done())
