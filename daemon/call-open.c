@@ -18,6 +18,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "app-entry.h"
 #include "util/log.h"
 #include "util/macro.h"
 #include "util/text.h"
@@ -131,6 +132,7 @@ static void on_approval(void *userdata, const struct question_answer *answer)
 static int ask_approval(struct call *call)
 {
 	char subject[CALL_SUBJECT_MAX];
+	struct app_entry entry;
 	const struct dict_entry details[] = {
 		DICT_FLAG("Incoming", call->incoming),
 		DICT_TEXT("Contact", call->contact),
@@ -138,6 +140,8 @@ static int ask_approval(struct call *call)
 		DICT_TEXT("PeerAuthentication", identity_auth_name(call->auth)),
 		DICT_TEXT("App", call->app),
 		DICT_FLAG("AppProven", call->app_proven),
+		DICT_TEXT("AppName", entry.name),
+		DICT_TEXT("AppIcon", entry.icon),
 		DICT_TEXT("Subject", subject),
 		DICT_FLAG("Traced", call->subject.traced),
 		DICT_FLAG("TellsPrograms", call->tells),
@@ -155,6 +159,7 @@ static int ask_approval(struct call *call)
 		.asks = call->asks,
 	};
 
+	app_entry_lookup(call->app, &entry);
 	call->asked_ns = call->policy.local_ns;
 	call_subject_text(call, subject, sizeof(subject));
 	return question_ask(call->calls->approvals, call->uid, &text, on_approval, call,

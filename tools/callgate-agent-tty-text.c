@@ -31,6 +31,8 @@ static char *text_of_local(const struct client_dict *details)
 		 (unsigned)client_number(details, "Seconds"));
 	good = prompt_line(&text, "Callgate: a program wants to capture outside a call. May it?") &&
 	       prompt_field(&text, "Program", client_text(details, "App"));
+	if (*client_text(details, "AppName"))
+		good = good && prompt_field(&text, "Called", client_text(details, "AppName"));
 	if (!client_number(details, "AppProven"))
 		good = good &&
 		       prompt_line(&text, "              (unproven: only the program's own word)");
@@ -72,6 +74,8 @@ char *text_of_approve(const struct client_dict *details)
 		       prompt_field(&text, "Known",
 				    means(client_text(details, "PeerAuthentication")));
 	good = good && prompt_field(&text, "Through", client_text(details, "App"));
+	if (*client_text(details, "AppName"))
+		good = good && prompt_field(&text, "Called", client_text(details, "AppName"));
 	if (!client_number(details, "AppProven"))
 		good = good &&
 		       prompt_line(&text, "              (unproven: only the program's own word)");

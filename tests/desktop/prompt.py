@@ -19,6 +19,8 @@ INCOMING = dict(APPROVE, Incoming="1", Contact="alice", ContactClaimed="1", Peer
 COMPARE = {"Question": "compare", "Concerning": "311 306 607", "Contact": "alice", "ContactClaimed": "1",
            "PeerAuthentication": "unknown"}
 HISTORY = {"Question": "confirm", "Concerning": "history-key", "App": "exe:/usr/bin/callgatectl", "AppProven": "0", "Days": "4"}
+LOCAL = {"Question": "approve", "Local": "1", "Seconds": "300", "App": "script:/usr/bin/memo", "AppProven": "0", "AppName": "Voice Memo",
+         "AppIcon": "audio-input-microphone", "Subject": "script:/usr/bin/memo, by its own word; run by /usr/bin/python3.11", "Kinds": "1"}
 FORGET = {"Question": "confirm", "Concerning": "forget", "Name": "bob", "App": "exe:/usr/bin/callgatectl"}
 
 count = failed = 0

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from prompt import APPROVE, ARM_S, COMPARE, FORGET, HISTORY, INCOMING, LIMIT_S, PROMPT, Display, Window, done, ok, since
+from prompt import APPROVE, ARM_S, COMPARE, FORGET, HISTORY, INCOMING, LIMIT_S, LOCAL, PROMPT, Display, Window, done, ok, since
 
 
 def colours(path):
@@ -114,7 +114,7 @@ def test_answers():
     window.armed().click_last_button()
     answer = window.answer()
     ok(answer and answer[0] == "allow-microphone", "the microphone alone can be chosen", answer)
-    for facts, word in ((COMPARE, "matches"), (FORGET, "allow"), (HISTORY, "allow"), (dict(APPROVE, Kinds="1"), "allow")):
+    for facts, word in ((COMPARE, "matches"), (FORGET, "allow"), (HISTORY, "allow"), (LOCAL, "allow"), (dict(APPROVE, Kinds="1"), "allow")):
         window = Window(DISPLAY, facts).armed()
         window.click_last_button()
         answer = window.answer()
@@ -165,7 +165,7 @@ def test_pictures():
               "verify": (dict(FORGET, Concerning="verify", Fingerprint="3f2a 9c11 " * 8), "en"),
               "unblock": (dict(FORGET, Concerning="unblock", Kinds="3"), "en"), "history-key": (HISTORY, "en"),
               "history-key-german": (HISTORY, "de"), "long": (long, "en"), "long-word": (dict(INCOMING, Contact="W" * 300), "en"),
-              "right-to-left": (hebrew, "en"),
+              "right-to-left": (hebrew, "en"), "local": (LOCAL, "en"), "local-german": (LOCAL, "de"), "local-chinese": (LOCAL, "zh_CN"),
               "large-german": (dict(COMPARE, Scale="200"), "de"), "large-long": (dict(long, Scale="300"), "en")}
     sizes = {}
     for name, (facts, language) in states.items():

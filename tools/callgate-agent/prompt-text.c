@@ -233,6 +233,32 @@ static void add_kinds(struct window *window, GtkBox *column, unsigned kinds)
 	window_narrow(window, GTK_CHECK_BUTTON(narrow));
 }
 
+/* Name and icon are those that root installed for it; the label beside them says how far that is proven. */
+static void add_app(GtkBox *column, const char *heading, GHashTable *facts)
+{
+	const char *name = text_of(facts, "AppName"), *icon = text_of(facts, "AppIcon");
+	GtkIconTheme *theme =
+		gtk_icon_theme_get_for_display(gtk_widget_get_display(GTK_WIDGET(column)));
+	g_autofree char *isolated = g_strdup_printf("\u2068%s\u2069", name);
+	GtkWidget *row, *widget;
+
+	if (*name) {
+		row = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 12);
+		if (*icon && gtk_icon_theme_has_icon(theme, icon)) {
+			widget = gtk_image_new_from_icon_name(icon);
+			gtk_image_set_pixel_size(GTK_IMAGE(widget), 32);
+			gtk_accessible_update_state(GTK_ACCESSIBLE(widget),
+						    GTK_ACCESSIBLE_STATE_HIDDEN, TRUE, -1);
+			gtk_box_append(GTK_BOX(row), widget);
+		}
+		gtk_box_append(GTK_BOX(row), label_new(isolated, "heading"));
+		gtk_box_append(column, row);
+	}
+	add_fact(column, heading, text_of(facts, "App"),
+		 flag_of(facts, "AppProven") ? NULL
+					     : _("Not proven: this is only the app’s word."));
+}
+
 static void fill_local(struct window *window, GtkWindow *gtk, GHashTable *facts)
 {
 	unsigned kinds = kinds_of(facts);
@@ -243,9 +269,7 @@ static void fill_local(struct window *window, GtkWindow *gtk, GHashTable *facts)
 			    kinds & KIND_CAMERA ? "camera-web-symbolic"
 						: "audio-input-microphone-symbolic",
 			    _("A program wants to capture outside a call. Allow it?"));
-	add_fact(column, _("Program"), text_of(facts, "App"),
-		 flag_of(facts, "AppProven") ? NULL
-					     : _("Not proven: this is only the app’s word."));
+	add_app(column, _("Program"), facts);
 	add_fact(column, _("What captures"), text_of(facts, "Subject"),
 		 flag_of(facts, "Traced")
 			 ? _("A debugger is attached to it and sees what it captures.")
@@ -279,9 +303,7 @@ static void fill_approve(struct window *window, GtkWindow *gtk, GHashTable *fact
 			 _("Not proven: this is only the app’s word."));
 	else
 		add_contact(column, incoming ? _("From") : _("To"), facts);
-	add_fact(column, _("Through"), text_of(facts, "App"),
-		 flag_of(facts, "AppProven") ? NULL
-					     : _("Not proven: this is only the app’s word."));
+	add_app(column, _("Through"), facts);
 	add_fact(column, _("What captures"), text_of(facts, "Subject"),
 		 flag_of(facts, "Traced")
 			 ? _("A debugger is attached to it and sees what it captures.")
