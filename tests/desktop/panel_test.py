@@ -121,16 +121,24 @@ def call():
 
 
 def capture(*streams):
+    """When the signal went out (CLOCK_BOOTTIME, µs)."""
     fake.streams = list(streams)
+    now = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
     fake.event("StreamStarted" if streams else "StreamStopped", "a{sv}", stream(CAMERA))
+    return now
 
 
 loop.do(call)
 tap.ok(until(desktop.icon), "a call brings one", (indicator.text, panel.text))
 idle = desktop.picture()
 desktop.shoot("call")
-loop.do(lambda: capture(stream(CAMERA), stream(MICROPHONE)))
-tap.ok(until(lambda: desktop.picture() != idle), "when it captures the icon is another one")
+watcher = desktop.start(HERE + "/guest/picture.py", *map(str, PLACE), "--changes")
+until(lambda: "ready" in watcher.text)
+begun = loop.do(lambda: capture(stream(CAMERA), stream(MICROPHONE)))
+tap.ok(until(lambda: watcher.text.split()[1:]) and desktop.picture() != idle, "when it captures the icon is another one", watcher.text)
+drawn = watcher.text.split()[1:2]
+print(f"# on the screen {(int(drawn[0]) - begun) / 1000 if drawn else -1:.0f} ms after the daemon's signal", flush=True)
+watcher.stop()
 in_use = desktop.picture()
 tap.ok(desktop.open_menu(), "a click on it opens the list", panel.text)
 desktop.shoot("menu")
