@@ -82,7 +82,7 @@ TABLE = {
         "Attach": ("h", ({"pidfd": alice.subject},), who("NotAllowed", "NotAllowed")),
         "Watch": ("h", ({"pidfd": alice.subject},), who("NotOwner", "NotOwner")),
         "Unwatch": ("u", (1,), who("NotOwner", "NotOwner")), "Use": ("uu", (1, 1), who("NotOwner", "NotOwner")),
-        "Intruder": ("su", ("x", 1), who("NotOwner", "NotOwner")),
+        "Linked": ("uu", (1, 1), who("NotOwner", "NotOwner")), "Intruder": ("su", ("x", 1), who("NotOwner", "NotOwner")),
     },
     HISTORY: {
         "GetKey": ("", (), DONE), "List": ("", (), DONE), "SetKey": ("ay", ({"bytes": "07" * 32},), DONE),

@@ -71,7 +71,7 @@ alice.gate.event("stop 44")
 wait_for(lambda: not alice.app.manager("ListStreams"))
 alice.app.call(path, SESSION, "End")
 relay.stop()
-for answer in (False, None):
+for answer in (None, False):
     path = alice.app.create("carol", 1, alice.subject)
     question = alice.agent.wait("Approve")
     if answer is not None:

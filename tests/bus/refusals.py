@@ -46,7 +46,7 @@ for contact, what in (("", "an empty name"), ("x" * 64, "a name of 64 bytes"), (
                       (" bob", "a name that begins with a space")):
     ok(creates(contact) == "BadArgument", what + " is refused")
 ok(creates("x" * 63) == "allowed", "a name of 63 bytes is not")
-ok(creates(kinds=4) == "BadArgument" and creates(kinds=2 ** 32 - 1) == "BadArgument", "unknown kinds are refused")
+ok(creates(kinds=8) == "BadArgument" and creates(kinds=2 ** 32 - 1) == "BadArgument", "unknown kinds are refused")
 ok(creates(options={"scoop": True}) == "BadArgument" and "scoop" in alice.app.said, "an unknown option is refused by name")
 ok(creates(options={"scope": "yes"}) == "BadArgument", "an option of the wrong type is refused")
 ok(creates(subject={"file": "/etc/passwd"}) == "BadArgument", "a subject that is no pidfd is refused")
