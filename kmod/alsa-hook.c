@@ -514,12 +514,10 @@ static void *copy_source(struct snd_pcm_substream *substream, int channel, unsig
 
 static noinline struct alsa_capture *copy_ask(struct alsa_capture *capture, int *ret_err)
 {
-	long epoch;
-
 	if (WARN_ON_ONCE(!capture))
 		return NULL;
 	*ret_err = 0;
-	if (!callgate_check_traced() && callgate_check_cgroup(&capture->dev, &epoch).cgroup) {
+	if (!callgate_check_traced() && callgate_check_cgroup(&capture->dev)) {
 		callgate_check_count();
 		return capture;
 	}
@@ -532,15 +530,11 @@ static __always_inline struct alsa_capture *may_copy(const struct snd_pcm_substr
 						     int *ret_err)
 {
 	struct alsa_capture *capture;
-	unsigned long until;
-	long epoch;
 	bool sure;
-	u64 id;
 
 	capture = alsa_capture(callgate_alsa_gate(substream));
 	rcu_read_lock_sched();
-	sure = likely(capture) && !callgate_check_traced() &&
-	       callgate_check_quick(&capture->dev, &until, &epoch, &id);
+	sure = likely(capture) && !callgate_check_traced() && callgate_check_quick(&capture->dev);
 	rcu_read_unlock_sched();
 	if (unlikely(!sure))
 		return copy_ask(capture, ret_err);

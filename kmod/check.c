@@ -32,47 +32,65 @@ void callgate_check_set_permissive(bool value)
 		callgate_device_revoke_all();
 }
 
-struct callgate_pass callgate_check_cgroup(const struct callgate_device *dev, long *ret_epoch)
+bool callgate_check_cgroup(const struct callgate_device *dev)
 {
-	struct callgate_pass pass = {};
+	bool yes;
 
-	*ret_epoch = atomic_long_read(&callgate_grant_epoch);
-	smp_rmb(); /* as in callgate_check_quick() */
 	if (!READ_ONCE(callgate_grant_cgroup_count))
-		return pass;
+		return false;
 	rcu_read_lock_sched();
-	pass = callgate_path_cgroup(dev->id, dev->kinds);
+	yes = callgate_path_cgroup(dev->id, dev->kinds).cgroup;
 	rcu_read_unlock_sched();
-	return pass;
+	return yes;
 }
 
-bool callgate_check_member(u64 cgroup)
+bool callgate_check_ticket(const struct callgate_device *dev, const struct file *file,
+			   struct callgate_ticket *ret_ticket)
 {
-	bool member;
+	struct callgate_ticket ticket = { .epoch = atomic_long_read(&callgate_grant_epoch) };
+	const struct callgate_terms *terms;
+	const struct cgroup *group;
+	struct callgate_pass pass;
+	bool yes;
 
+	smp_rmb(); /* what becomes untrue from here on changes the epoch afterwards */
 	rcu_read_lock_sched();
-	member = cgroup_id(task_dfl_cgroup(current)) == cgroup;
+	terms = callgate_path_process(dev->id, dev->kinds, &ticket.until);
+	yes = terms;
+	if (terms) {
+		/* Not mm's, which another thread may have changed since. */
+		ticket.exe = terms->exe;
+		ticket.cred = terms->cred;
+	} else if (READ_ONCE(callgate_grant_cgroup_count)) {
+		pass = callgate_path_cgroup(dev->id, dev->kinds);
+		group = task_dfl_cgroup(current);
+		/* It may have been moved in between. */
+		yes = pass.cgroup && cgroup_id(group) == pass.cgroup;
+		ticket.group = group;
+		ticket.until = pass.until;
+	}
 	rcu_read_unlock_sched();
-	return member;
-}
-
-u64 callgate_check_grant(const struct callgate_device *dev)
-{
-	unsigned long until;
-	bool found;
-	u64 id = 0;
-
-	rcu_read_lock_sched();
-	found = callgate_path_process(dev->id, dev->kinds, &until, &id);
-	rcu_read_unlock_sched();
-	return found ? id : 0;
+	if (!yes)
+		return false;
+	ticket.file = file;
+	ticket.pid = task_tgid(current);
+	ticket.mm = current->mm;
+	if (ticket.group) {
+		ticket.exec_id = READ_ONCE(current->self_exec_id);
+		ticket.uid = __kuid_val(current_uid());
+	}
+	*ret_ticket = ticket;
+	return true;
 }
 
 static bool quick(const struct callgate_device *dev)
 {
-	long epoch;
+	bool yes;
 
-	return callgate_check_grant(dev) || callgate_check_cgroup(dev, &epoch).cgroup;
+	rcu_read_lock_sched();
+	yes = callgate_check_quick(dev);
+	rcu_read_unlock_sched();
+	return yes || callgate_check_cgroup(dev);
 }
 
 static bool covered(struct callgate_device *dev)

@@ -18,24 +18,21 @@
 int __must_check callgate_check(struct callgate_device *dev, enum callgate_op op);
 
 /*
- * callgate_check_quick() - the short way to a yes by a process's grant, put into operations that come with each buffer
+ * callgate_check_quick() - the short way to a yes by a process's grant, put into operations that come with each period
  * With preemption off. Not counted: callgate_check_count(). False says nothing; then ask callgate_check().
  */
-static __always_inline bool callgate_check_quick(const struct callgate_device *dev,
-						 unsigned long *ret_until, long *ret_epoch,
-						 u64 *ret_id)
+static __always_inline bool callgate_check_quick(const struct callgate_device *dev)
 {
-	*ret_epoch = atomic_long_read(&callgate_grant_epoch);
-	smp_rmb(); /* what becomes untrue from here on changes the epoch afterwards */
-	return callgate_path_process(dev->id, dev->kinds, ret_until, ret_id);
+	unsigned long until;
+
+	return callgate_path_process(dev->id, dev->kinds, &until);
 }
 
-/* The same by a cgroup's grant; 0 in the result says nothing. Switches preemption off itself. */
-struct callgate_pass callgate_check_cgroup(const struct callgate_device *dev, long *ret_epoch);
-/* Is current still in it? */
-bool callgate_check_member(u64 cgroup);
-/* The process's grant that the short way finds; 0: none. */
-u64 callgate_check_grant(const struct callgate_device *dev);
+/* The same by a cgroup's grant. Switches preemption off itself. */
+bool callgate_check_cgroup(const struct callgate_device *dev);
+/* Makes a ticket of current's for @file, where the short way says yes. Its owner has to keep current's pid. */
+bool callgate_check_ticket(const struct callgate_device *dev, const struct file *file,
+			   struct callgate_ticket *ret_ticket);
 
 /* Whoever traces checks sees each one: no short way then. */
 static __always_inline bool callgate_check_traced(void)
@@ -46,17 +43,6 @@ static __always_inline bool callgate_check_traced(void)
 static __always_inline void callgate_check_count(void)
 {
 	callgate_stat_inc(CALLGATE_STAT_CHECKS);
-}
-
-/*
- * callgate_check_holds() - may current still capture, after it may have slept in a driver?
- * Nothing has become untrue since the first question, and the grant that answered it has not reached its deadline. The
- * caller itself is who it was: it was inside the kernel. False: that is not sure; ask again.
- */
-static __always_inline bool callgate_check_holds(unsigned long until, long epoch)
-{
-	return likely(epoch == atomic_long_read(&callgate_grant_epoch)) &&
-	       likely(callgate_path_open(until));
 }
 
 /*

@@ -3,7 +3,8 @@
  * The short way to a yes, for every buffer of a running capture. For check.c; what it reads is grant.c's.
  *
  * It says yes only where callgate_rule_covers() would, from fewer facts: a pointer that the grant holds a reference to
- * stands for what it points to. Whoever gets no yes here asks callgate_grant_find().
+ * stands for what it points to. Whoever gets no yes here asks callgate_grant_find(). What comes with each buffer of a camera does not even
+ * look the grant up: it compares the facts of a yes that was given before, which are good while callgate_grant_epoch stands still.
  *
  * Security: the deadline is on CLOCK_BOOTTIME, which takes long to read. So a grant that was found by the clock
  * is good, by jiffies, until its deadline or for CALLGATE_PATH_JIFFIES, whichever is earlier. Jiffies stand still while the
@@ -83,12 +84,9 @@ static __always_inline bool callgate_path_terms(const struct callgate_terms *ter
 	       (!terms->rule.device || terms->rule.device == device) && callgate_path_open(until);
 }
 
-/*
- * With preemption off, which is a read side of RCU; as the next one. @ret_id: of the grant, which is for
- * the very image that current is.
- */
-static __always_inline bool callgate_path_process(u32 device, u32 kinds, unsigned long *ret_until,
-						  u64 *ret_id)
+/* With preemption off, which is a read side of RCU; as the next one. NULL: no yes. */
+static __always_inline const struct callgate_terms *callgate_path_process(u32 device, u32 kinds,
+									  unsigned long *ret_until)
 {
 	const struct task_struct *task = current;
 	const struct pid *pid = task->signal->pids[PIDTYPE_TGID];
@@ -102,13 +100,12 @@ static __always_inline bool callgate_path_process(u32 device, u32 kinds, unsigne
 		/* Terms of a process have an mm: whoever has none any more gets no yes here. */
 		if (terms->mm != task->mm || terms->cred != current_cred() ||
 		    terms->exe != rcu_access_pointer(terms->mm->exe_file))
-			return false;
+			return NULL;
 		*ret_until = READ_ONCE(terms->until);
-		*ret_id = terms->id;
 		if (callgate_path_terms(terms, device, kinds, *ret_until))
-			return true;
+			return terms;
 	}
-	return false;
+	return NULL;
 }
 
 /* The id of current's cgroup in the result says yes, 0 no. */
@@ -132,5 +129,88 @@ static inline struct callgate_pass callgate_path_cgroup(u32 device, u32 kinds)
 			return pass;
 	}
 	return (struct callgate_pass){};
+}
+
+/**
+ * struct callgate_ticket - a yes that was given to the one who uses a file
+ * @epoch: callgate_grant_epoch from before the answer. Written last and read first
+ * @until: in jiffies; not before them: ask again
+ * @file: that it is for; NULL: there is no ticket
+ * @pid: the process, which the owner of the ticket keeps
+ * @mm: current's; by a process's grant, which references it, it stands for the image
+ * @cred: current's, which a process's grant references; unused by a cgroup's
+ * @exe: current's, likewise
+ * @group: by a cgroup's grant, which references it: the group of which current is a member; NULL: by a process's
+ * @exec_id: the image, for a cgroup's grant, which references none
+ * @uid: all three of current's, likewise
+ *
+ * One writer at a time; read without a lock. Whoever replaces the facts changes callgate_grant_epoch before, so a reader who finds it
+ * unchanged at the end has read the facts of one ticket.
+ */
+struct callgate_ticket {
+	long epoch;
+	unsigned long until;
+	const struct file *file;
+	const struct pid *pid;
+	const struct mm_struct *mm;
+	const struct cred *cred;
+	const struct file *exe;
+	const struct cgroup *group;
+	u64 exec_id;
+	u32 uid;
+};
+
+/*
+ * May current do with @file what the ticket was given for? With preemption off. False says nothing. @ret_epoch: for
+ * callgate_ticket_holds().
+ */
+static __always_inline bool callgate_ticket_good(const struct callgate_ticket *ticket,
+						 const struct file *file, long *ret_epoch)
+{
+	long epoch = smp_load_acquire(&ticket->epoch); /* pairs with be_sure() */
+	const struct task_struct *task = current;
+	const struct cred *cred = current_cred();
+	const struct mm_struct *mm = task->mm;
+	const struct cgroup *group = READ_ONCE(ticket->group);
+
+	*ret_epoch = epoch;
+	/* A ticket has an mm: whoever has none any more gets no yes here. */
+	if (READ_ONCE(ticket->file) != file || READ_ONCE(ticket->mm) != mm ||
+	    READ_ONCE(ticket->pid) != task->signal->pids[PIDTYPE_TGID])
+		return false;
+	if (!group) {
+		if (READ_ONCE(ticket->cred) != cred ||
+		    READ_ONCE(ticket->exe) != rcu_access_pointer(mm->exe_file))
+			return false;
+	} else {
+		u32 uid = READ_ONCE(ticket->uid);
+
+		if (group != task_dfl_cgroup(current) || __kuid_val(cred->uid) != uid ||
+		    __kuid_val(cred->euid) != uid || __kuid_val(cred->suid) != uid ||
+		    READ_ONCE(ticket->exec_id) != READ_ONCE(task->self_exec_id))
+			return false;
+	}
+	if (!callgate_path_open(READ_ONCE(ticket->until)))
+		return false;
+	smp_rmb(); /* pairs with whoever changes the epoch before the facts */
+	return epoch == atomic_long_read(&callgate_grant_epoch);
+}
+
+/* Is that still so, after the driver? The caller itself is who it was: it was inside the kernel. */
+static __always_inline bool callgate_ticket_holds(const struct callgate_ticket *ticket, long epoch)
+{
+	const struct cgroup *group = READ_ONCE(ticket->group);
+	unsigned long until = READ_ONCE(ticket->until);
+	bool member = true;
+
+	/* Root may have moved it out meanwhile. */
+	if (group) {
+		rcu_read_lock_sched();
+		member = group == task_dfl_cgroup(current);
+		rcu_read_unlock_sched();
+	}
+	smp_rmb(); /* as above: these were the facts of the ticket that was good before */
+	return likely(member) && likely(callgate_path_open(until)) &&
+	       likely(epoch == atomic_long_read(&callgate_grant_epoch));
 }
 #endif

@@ -60,31 +60,51 @@ static bool owns(struct v4l2_gate *gate, const struct file *file)
 static void be_unsure(struct v4l2_gate *gate)
 {
 	lockdep_assert_held(&gate->lock);
-	WRITE_ONCE(gate->sure_file, NULL);
-	smp_mb__before_atomic(); /* whoever begins with the new epoch finds nobody sure */
+	WRITE_ONCE(gate->ticket.file, NULL);
+	smp_mb__before_atomic(); /* whoever begins with the new epoch finds no ticket */
 	atomic_long_inc(&callgate_grant_epoch);
 	smp_mb__after_atomic(); /* and whoever sees anything that follows sees the epoch */
 }
 
 void callgate_v4l2_be_unsure(struct v4l2_gate *gate, const struct v4l2_gate_file *rec)
 {
-	if (gate->sure_file == rec->file)
+	if (gate->ticket.file == rec->file)
 		be_unsure(gate);
 }
 
-/* Lets the path know what the lock has decided: it is asked for each buffer of a stream. */
+static bool same_facts(const struct callgate_ticket *a, const struct callgate_ticket *b)
+{
+	return a->file == b->file && a->pid == b->pid && a->mm == b->mm && a->cred == b->cred &&
+	       a->exe == b->exe && a->group == b->group && a->exec_id == b->exec_id &&
+	       a->uid == b->uid;
+}
+
+/*
+ * Lets the path know what the lock has decided: current is the holder. Where only the time has passed, or something that has ended
+ * elsewhere, no reader is disturbed: else each of several captures would make the others ask again, for ever.
+ */
 static void be_sure(struct v4l2_gate *gate, const struct v4l2_gate_file *rec)
 {
-	u64 grant = callgate_check_grant(&gate->dev);
+	struct callgate_ticket *to = &gate->ticket, ticket;
 
 	lockdep_assert_held(&gate->lock);
-	if (gate->sure_file == rec->file && gate->sure_grant == grant)
+	if (!callgate_check_ticket(&gate->dev, rec->file, &ticket))
 		return;
-	be_unsure(gate);
-	WRITE_ONCE(gate->sure_pid, rec->holder.pid);
-	WRITE_ONCE(gate->sure_exec_id, rec->holder.image.exec_id);
-	WRITE_ONCE(gate->sure_grant, grant);
-	smp_store_release(&gate->sure_file, rec->file); /* pairs with callgate_v4l2_surely_held() */
+	if (!same_facts(&ticket, to)) {
+		be_unsure(gate);
+		if (!callgate_check_ticket(&gate->dev, rec->file, &ticket))
+			return;
+		WRITE_ONCE(to->pid, ticket.pid);
+		WRITE_ONCE(to->mm, ticket.mm);
+		WRITE_ONCE(to->cred, ticket.cred);
+		WRITE_ONCE(to->exe, ticket.exe);
+		WRITE_ONCE(to->group, ticket.group);
+		WRITE_ONCE(to->exec_id, ticket.exec_id);
+		WRITE_ONCE(to->uid, ticket.uid);
+		WRITE_ONCE(to->file, ticket.file);
+	}
+	WRITE_ONCE(to->until, ticket.until);
+	smp_store_release(&to->epoch, ticket.epoch); /* pairs with callgate_ticket_good() */
 }
 
 static void set_holder(struct v4l2_gate *gate, struct v4l2_gate_file *rec, bool held)
@@ -243,6 +263,19 @@ static int judge(struct v4l2_gate *gate, struct file *file, enum callgate_op op,
 	}
 	spin_unlock(&gate->lock);
 	return r;
+}
+
+void callgate_v4l2_buffers_renew(struct v4l2_gate *gate, struct file *file)
+{
+	struct v4l2_gate_file *rec;
+
+	if (READ_ONCE(gate->ticket.file) != file)
+		return;
+	spin_lock(&gate->lock);
+	rec = callgate_v4l2_file_find(gate, file);
+	if (rec && rec->holder.pid && is_current(&rec->holder) && !rec->strangers)
+		be_sure(gate, rec);
+	spin_unlock(&gate->lock);
 }
 
 int callgate_v4l2_buffers_held(struct v4l2_gate *gate, struct file *file, enum callgate_op op)

@@ -60,10 +60,7 @@ struct v4l2_gate_file {
  * @files: struct v4l2_gate_file of the open files, by address of the file
  * @owner: the file that last asked for buffers with success; only it may map them. Compared, never followed
  * @keeps_owner: the driver was seen to keep the queue's owner itself, which is then the truth
- * @sure_file: a file whose holder the next three name, or NULL: nobody is sure. The four are read without the lock by the path
- * @sure_pid: the holder's process
- * @sure_exec_id: its image
- * @sure_grant: a grant for that image, or 0
+ * @ticket: of the holder of a file's buffers; read without the lock by what comes with each buffer
  * @asking: operations inside the driver that ask for buffers, where it does not
  * @mapping: mappings in progress
  * @idle: woken when one has ended
@@ -82,10 +79,7 @@ struct v4l2_gate {
 	DECLARE_HASHTABLE(files, 6);
 	struct file *owner;
 	bool keeps_owner;
-	const struct file *sure_file;
-	const struct pid *sure_pid;
-	u64 sure_exec_id;
-	u64 sure_grant;
+	struct callgate_ticket ticket;
 	u32 asking;
 	u32 mapping;
 	wait_queue_head_t idle;
@@ -177,35 +171,8 @@ void callgate_v4l2_buffers_taken(struct v4l2_gate *gate, struct file *file, u64 
 void callgate_v4l2_be_unsure(struct v4l2_gate *gate, const struct v4l2_gate_file *rec);
 /* Is current the one who may fill the file's buffers? 0 or what ends the operation. */
 int callgate_v4l2_buffers_held(struct v4l2_gate *gate, struct file *file, enum callgate_op op);
-/*
- * The same for each buffer of a stream: takes no lock and writes nothing. @epoch: callgate_grant_epoch from
- * before. False says nothing; then the lock decides.
- */
-static __always_inline bool callgate_v4l2_surely_held(const struct v4l2_gate *gate,
-						      const struct file *file, long epoch)
-{
-	bool held;
-
-	if (READ_ONCE(gate->sure_file) != file)
-		return false;
-	smp_rmb(); /* pairs with be_sure() */
-	held = READ_ONCE(gate->sure_pid) == task_tgid(current) &&
-	       READ_ONCE(gate->sure_exec_id) == READ_ONCE(current->self_exec_id);
-	smp_rmb(); /* pairs with be_unsure() */
-	return held && epoch == atomic_long_read(&callgate_grant_epoch);
-}
-
-/*
- * The same of whoever the process's grant @grant is for: ids of grants are never used again. It may be wrong while the holder changes; then
- * the epoch changes too, and it is asked again after the operation.
- */
-static __always_inline bool callgate_v4l2_surely_granted(const struct v4l2_gate *gate,
-							 const struct file *file, u64 grant)
-{
-	/* pairs with be_sure(): the grant is not older than the file */
-	return smp_load_acquire(&gate->sure_file) == file && READ_ONCE(gate->sure_grant) == grant;
-}
-
+/* The holder's ticket was too old, or something has ended elsewhere: makes it good again. Of anybody else's it is left as it is. */
+void callgate_v4l2_buffers_renew(struct v4l2_gate *gate, struct file *file);
 /* The same of a mapping or an export. Until mapped() the file keeps its buffers. Never waits. */
 int callgate_v4l2_buffers_map(struct v4l2_gate *gate, struct file *file, enum callgate_op op);
 void callgate_v4l2_buffers_mapped(struct v4l2_gate *gate, struct file *file);

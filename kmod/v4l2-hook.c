@@ -233,6 +233,7 @@ static noinline __poll_t gated_poll(struct v4l2_gate *gate, struct file *file,
 		callgate_v4l2_file_denied(gate, file);
 		return denied_poll(gate, file, wait);
 	}
+	callgate_v4l2_buffers_renew(gate, file);
 	events = gate->orig->poll(file, wait);
 	if (!asked)
 		return events;
@@ -252,31 +253,12 @@ static noinline __poll_t poll_again(struct v4l2_gate *gate, struct file *file,
 	return lapsed_poll(gate, file, events);
 }
 
-/* Of a cgroup's grant; as hook_v4l2_poll(). */
-static noinline __poll_t poll_in_cgroup(struct v4l2_gate *gate, struct file *file,
-					struct poll_table_struct *wait)
-{
-	struct callgate_pass pass;
-	__poll_t events;
-	long epoch;
-
-	pass = callgate_check_cgroup(&gate->dev, &epoch);
-	if (!pass.cgroup || READ_ONCE(gate->sure_file) != file)
-		return gated_poll(gate, file, wait);
-	events = gate->orig->poll(file, wait);
-	if (likely(callgate_check_holds(pass.until, epoch) && callgate_check_member(pass.cgroup)))
-		return events;
-	return poll_again(gate, file, wait, events);
-}
-
 /* Short where the grant is found at once, as the operations on buffers below. */
 static __poll_t hook_v4l2_poll(struct file *file, struct poll_table_struct *wait)
 {
 	struct v4l2_gate *gate;
-	unsigned long until;
 	__poll_t events;
 	long epoch;
-	u64 id;
 
 	callgate_enter();
 	rcu_read_lock_sched();
@@ -287,15 +269,14 @@ static __poll_t hook_v4l2_poll(struct file *file, struct poll_table_struct *wait
 		goto leave;
 	}
 	/* Only what starts nothing: buffers are there, which REQBUFS asked for. */
-	if (unlikely(!callgate_check_quick(&gate->dev, &until, &epoch, &id)) ||
-	    unlikely(READ_ONCE(gate->sure_file) != file)) {
+	if (unlikely(!callgate_ticket_good(&gate->ticket, file, &epoch))) {
 		rcu_read_unlock_sched();
-		events = poll_in_cgroup(gate, file, wait);
+		events = gated_poll(gate, file, wait);
 		goto put;
 	}
 	rcu_read_unlock_sched();
 	events = gate->orig->poll(file, wait);
-	if (unlikely(!callgate_check_holds(until, epoch)))
+	if (unlikely(!callgate_ticket_holds(&gate->ticket, epoch)))
 		events = poll_again(gate, file, wait, events);
 put:
 	callgate_v4l2_gate_put(gate);

@@ -231,6 +231,9 @@ static noinline long gated_ioctl(struct v4l2_gate *gate, struct file *file, ioct
 		return ioctl_queue(gate, file, call, cmd, arg);
 	case _IOC_NR(VIDIOC_EXPBUF):
 		return ioctl_export(gate, file, call, cmd, arg);
+	case _IOC_NR(VIDIOC_DQBUF):
+		callgate_v4l2_buffers_renew(gate, file);
+		fallthrough;
 	default:
 		return callgate_v4l2_check_again(gate, file, call(file, cmd, arg));
 	}
@@ -245,27 +248,6 @@ static noinline long ungated_ioctl(struct file *file, unsigned int cmd, unsigned
 	return call && !is_hook(call) ? call(file, cmd, arg) : -ENODEV;
 }
 
-/* Of a cgroup's grant; as hook_buffer(). */
-static noinline long buffer_in_cgroup(struct v4l2_gate *gate, struct file *file, unsigned int cmd,
-				      unsigned long arg, bool queue)
-{
-	struct callgate_pass pass;
-	long epoch, ret;
-	bool sure;
-
-	pass = callgate_check_cgroup(&gate->dev, &epoch);
-	sure = pass.cgroup && !callgate_check_traced() &&
-	       (!queue || callgate_v4l2_surely_held(gate, file, epoch));
-	if (!sure)
-		return gated_ioctl(gate, file, gate->orig->unlocked_ioctl, cmd, arg);
-	callgate_check_count();
-	ret = gate->orig->unlocked_ioctl(file, cmd, arg);
-	if (likely(callgate_check_holds(pass.until, epoch) && callgate_check_member(pass.cgroup)))
-		return ret;
-	return queue ? queue_again(gate, file, CALLGATE_OP_QUEUE, ret)
-		     : callgate_v4l2_check_again(gate, file, ret);
-}
-
 /*
  * QBUF and DQBUF come with each picture. Where everything that gated_ioctl() would ask is sure, they are passed on and
  * nothing is asked again unless something has changed meanwhile. All in one function, for calls and saved
@@ -275,9 +257,7 @@ static __always_inline long hook_buffer(struct file *file, unsigned int cmd, uns
 					bool queue)
 {
 	struct v4l2_gate *gate;
-	unsigned long until;
 	long epoch, ret;
-	u64 id;
 
 	callgate_enter();
 	rcu_read_lock_sched();
@@ -288,16 +268,15 @@ static __always_inline long hook_buffer(struct file *file, unsigned int cmd, uns
 		goto leave;
 	}
 	if (callgate_check_traced() ||
-	    unlikely(!callgate_check_quick(&gate->dev, &until, &epoch, &id)) ||
-	    unlikely(queue && !callgate_v4l2_surely_granted(gate, file, id))) {
+	    unlikely(!callgate_ticket_good(&gate->ticket, file, &epoch))) {
 		rcu_read_unlock_sched();
-		ret = buffer_in_cgroup(gate, file, cmd, arg, queue);
+		ret = gated_ioctl(gate, file, gate->orig->unlocked_ioctl, cmd, arg);
 		goto put;
 	}
 	callgate_check_count();
 	rcu_read_unlock_sched();
 	ret = gate->orig->unlocked_ioctl(file, cmd, arg);
-	if (unlikely(!callgate_check_holds(until, epoch)))
+	if (unlikely(!callgate_ticket_holds(&gate->ticket, epoch)))
 		ret = queue ? queue_again(gate, file, CALLGATE_OP_QUEUE, ret)
 			    : callgate_v4l2_check_again(gate, file, ret);
 put:
