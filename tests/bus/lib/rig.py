@@ -14,6 +14,8 @@ import tempfile
 import threading
 import time
 
+from documented import documented
+
 HERE = os.path.dirname(os.path.realpath(__file__))
 ROOT = os.path.realpath(os.path.join(HERE, "..", "..", ".."))
 DAEMON = os.environ.get("CALLGATE_DAEMON", os.path.join(ROOT, "build", "tests", "callgated-fake"))
@@ -40,6 +42,7 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
 
 done = 0
 failed = 0
+refused = set()  # (interface, method, error)
 things = []
 
 
@@ -59,8 +62,18 @@ def ok(good, name, seen=""):
     return good
 
 
+def check_refusals():
+    """What the daemon refused in this test is what doc/dbus.md says that it may refuse."""
+    written = documented()
+    unknown = [f"{interface}.{method}: {error}" for interface, method, error in sorted(refused)
+               if (interface, method) in written and error not in written[interface, method] | {"Failed"}]
+    if refused:
+        ok(not unknown, "doc/dbus.md has each error that came, with its method", unknown)
+
+
 def finish():
     cleanup()
+    check_refusals()
     print(f"1..{done}", flush=True)
     sys.exit(1 if failed else 0)
 
@@ -402,6 +415,7 @@ class Actor:
         self.uid = uid
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.answers = {}
+        self.called = {}
         self.events = []
         self.changed = threading.Condition()
         self.sending = threading.Lock()
@@ -435,16 +449,21 @@ class Actor:
             if not self.changed.wait_for(lambda: serial in self.answers, limit):
                 raise Failed("timeout", "no answer from the actor")
             answer = self.answers.pop(serial)
+        method = self.called.pop(serial, ("", ""))
         if "error" in answer:
-            raise Failed(answer["error"], answer["message"])
+            error = Failed(answer["error"], answer["message"])
+            if error.name != answer["error"]:
+                refused.add((*method, error.name))
+            raise error
         return answer["result"]
 
     def do(self, do, **command):
         return self.answer_to(self.send(do, **command))
 
     def start_call(self, path, interface, method, signature="", *arguments, **more):
-        return self.send("call", path=path, interface=interface, method=method, signature=signature,
-                         arguments=arguments, **more)
+        serial = self.send("call", path=path, interface=interface, method=method, signature=signature, arguments=arguments, **more)
+        self.called[serial] = (interface, method)
+        return serial
 
     def call(self, path, interface, method, signature="", *arguments, **more):
         result = self.answer_to(self.start_call(path, interface, method, signature, *arguments, **more))
