@@ -88,6 +88,7 @@ module-test: ## the same with delays and faults that tests switch on
 driver: ## build the drivers that the kernel tests load
 	$(call say,DRIVER,$(RELEASE))
 	+$(Q)tests/driver/build '$(KDIR)' '$(BUILD)/driver/$(RELEASE)'
+	$(Q)tests/fresh '$(KDIR)' '$(BUILD)/stack/$(RELEASE)'
 	+$(Q)$(MAKE) $(stack_ko)
 
 daemon: $(daemon_bin) ## build callgated
