@@ -11,6 +11,7 @@
 #include <linux/mutex.h>
 #include <linux/sched.h>
 
+#include "alsa-compr.h"
 #include "alsa.h"
 #include "check.h"
 #include "device.h"
@@ -75,6 +76,7 @@ static void give_back(void)
 	callgate_usb_detach();
 	callgate_v4l2_detach();
 	callgate_alsa_detach();
+	callgate_compr_detach();
 	callgate_device_drain();
 	callgate_v4l2_free();
 	callgate_alsa_free();
@@ -89,7 +91,7 @@ static void wait_for_the_top(void)
 {
 	bool said = false;
 
-	while (callgate_v4l2_covered() || callgate_alsa_covered()) {
+	while (callgate_v4l2_covered() || callgate_alsa_covered() || callgate_compr_covered()) {
 		if (!said)
 			pr_warn("callgate: another module sits on top of the gate, unloading waits until it is unloaded\n");
 		said = true;
@@ -108,12 +110,17 @@ static int attach(void)
 	err = callgate_alsa_init();
 	if (err)
 		goto detach_v4l2;
-	err = callgate_usb_init();
+	err = callgate_compr_init();
 	if (err)
 		goto detach_alsa;
+	err = callgate_usb_init();
+	if (err)
+		goto detach_compr;
 	set_attached(true);
 	return 0;
 
+detach_compr:
+	callgate_compr_detach();
 detach_alsa:
 	callgate_alsa_detach();
 detach_v4l2:
@@ -129,7 +136,8 @@ static int detach(void)
 	int err = 0;
 
 	mutex_lock(&attach_lock);
-	if (attached && callgate_v4l2_detachable() && callgate_alsa_detachable())
+	if (attached && callgate_v4l2_detachable() && callgate_alsa_detachable() &&
+	    callgate_compr_detachable())
 		give_back();
 	else if (attached)
 		err = -EBUSY;
