@@ -19,7 +19,8 @@
 #include "util/macro.h"
 
 /* A daemon that restarts for ever must not fill a directory that is read whole. */
-#define PARTS_MAX 4096u
+#define PARTS_MAX   4096u
+#define PARTS_FIRST 16u
 
 /* ---- the key file -------------------------------------------------------------------------------- */
 
@@ -84,6 +85,22 @@ static int in_order(const void *a, const void *b)
 	return (one->first > other->first) - (one->first < other->first);
 }
 
+/* A denial looks each time; most journals have few segments. */
+static int make_room(struct journal_part **parts, size_t *room)
+{
+	size_t more = *room ? 2 * *room : PARTS_FIRST;
+	struct journal_part *grown;
+
+	if (more > PARTS_MAX)
+		return -ENOSPC;
+	grown = reallocarray(*parts, more, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	*parts = grown;
+	*room = more;
+	return 0;
+}
+
 int journal_dir_scan(int at, const struct keyring *keyring, bool sweep,
 		     struct journal_part **ret_parts, size_t *ret_n)
 {
@@ -92,7 +109,7 @@ int journal_dir_scan(int at, const struct keyring *keyring, bool sweep,
 	const struct dirent *entry;
 	struct journal_part part;
 	struct stat st;
-	size_t n = 0;
+	size_t n = 0, room = 0;
 	DIR *dir;
 
 	if (fd < 0)
@@ -103,9 +120,7 @@ int journal_dir_scan(int at, const struct keyring *keyring, bool sweep,
 		close(fd);
 		return r;
 	}
-	parts = calloc(PARTS_MAX, sizeof(*parts));
-	if (!parts)
-		r = -ENOMEM;
+	r = make_room(&parts, &room);
 	while (r == 0 && (errno = 0, entry = readdir(dir))) {
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
 		    !strcmp(entry->d_name, JOURNAL_KEYS))
@@ -121,9 +136,9 @@ int journal_dir_scan(int at, const struct keyring *keyring, bool sweep,
 			break;
 		}
 		part.size = (uint64_t)st.st_size;
-		if (n == PARTS_MAX)
-			r = -ENOSPC;
-		else
+		if (n == room)
+			r = make_room(&parts, &room);
+		if (r == 0)
 			parts[n++] = part;
 	}
 	closedir(dir);
