@@ -203,7 +203,20 @@ SimpleEventHook {
   end
 }:register ()
 
+-- A client that waits for its permissions goes on with the first that it gets. Whoever came before all objects are known
+-- here would be told that there is no "client-node", and fail.
+local unknown, clients_active = {}, false
+
+for kind, manager in pairs (managers) do
+  unknown [kind] = true
+  manager:connect ("installed", function ()
+    unknown [kind] = nil
+    if next (unknown) == nil and not clients_active then
+      clients_active = true
+      clients:activate ()
+    end
+  end)
+end
 for _, manager in pairs (managers) do
   manager:activate ()
 end
-clients:activate ()
