@@ -45,6 +45,8 @@
 #define BOUND_RULE_VALUES 16	/* of one key: apps, users, groups */
 
 #define BOUND_NOTIFY_SECONDS 600 /* the same program's denial is told again after this */
+#define BOUND_LOGINS	     256 /* sessions of logind's */
+#define BOUND_LOGIN_PATH     127 /* bytes of the path of one */
 #define BOUND_PAUSES	     64	 /* things that users said no to lately */
 #define BOUND_PAUSE_SECONDS \
 	30 /* the same is not asked again for this long; twice as long after each further no */

@@ -263,6 +263,11 @@ static int check_agent(struct service *service, const struct bus_caller *caller,
 			&refusal, REFUSAL_NOT_ALLOWED,
 			"Approving on a pseudo-terminal is off: other programs of yours could type there. Use a text "
 			"console, or set pseudo_terminal = yes under [prompt] in callgate.conf.");
+	else if (pseudo && !service->policy.remote && seats_remote(caller->pid, caller->uid))
+		r = refuse(
+			&refusal, REFUSAL_NOT_ALLOWED,
+			"Approving from a session that is not at this machine is off. Start the agent at the machine, or set "
+			"remote = yes under [prompt] in callgate.conf.");
 	if (r > 0)
 		return bus_refused(error, &refusal);
 	r = gate_identify(service->gate, caller->pid, &facts);

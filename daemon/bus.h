@@ -18,6 +18,7 @@
 #include "metrics.h"
 #include "policy.h"
 #include "refusal.h"
+#include "seat.h"
 #include "user.h"
 #include "watchdog.h"
 
@@ -89,6 +90,7 @@ struct service {
 	struct watches watches;
 	struct approvals approvals;
 	struct listeners listeners;
+	struct seats seats;
 	struct users users;
 	struct calls calls;
 	struct captures captures;

@@ -166,6 +166,22 @@ static int ask_approval(struct call *call)
 			    &call->question);
 }
 
+void call_open_later(struct call *call, uint64_t now)
+{
+	int r;
+
+	if (call->facts.locked && now < call->waits_until)
+		return;
+	call->waits_until = 0;
+	if (call->facts.locked) {
+		call_end(call, SESSION_END_UNANSWERED);
+		return;
+	}
+	r = ask_approval(call);
+	if (r < 0)
+		call_end(call, r == -ENOENT ? SESSION_END_AGENT_GONE : SESSION_END_INTERNAL);
+}
+
 /* Caps, and everything that can be refused without making anything. */
 static int check_request(struct calls *calls, const struct call_request *request,
 			 const struct user *user, struct refusal *refusal)
@@ -366,6 +382,10 @@ static int fill(struct call *call, const struct call_request *request, struct re
 	r = check_pause(call, refusal);
 	if (r != 0)
 		return r;
+	if (call->calls->hooks->locked(call->calls->userdata, call->uid)) {
+		call->waits_until = call_clock() + call->policy.prompt_ns;
+		return 0;
+	}
 	r = ask_approval(call);
 	if (r == -ENOSPC)
 		return refuse(refusal, REFUSAL_LIMIT,

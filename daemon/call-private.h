@@ -27,6 +27,8 @@ void call_policy_update(struct call *call);
 int call_peer_begin(struct call *call, uint64_t now);
 /* The channel of a session that calls_pack() wrote. 0; -EBADMSG; another negative errno. */
 int call_peer_unpack(struct call *call, struct reader *r, uint64_t now);
+/* The question waits for the screen to be unlocked: asks it then, or ends the session when that takes too long. */
+void call_open_later(struct call *call, uint64_t now);
 /* What the subject says it is, anew. */
 void call_name_subject(struct call *call);
 /* Event sources: the subject's end, and the timer. */

@@ -272,6 +272,7 @@ static enum channel_end end_for_peer(enum session_end reason)
 	case SESSION_END_RESTARTED:
 		return CHANNEL_END_SHUTDOWN;
 	case SESSION_END_BLOCKED:
+	case SESSION_END_LOCKED:
 	case SESSION_END_NOT_COMPARED:
 	case SESSION_END_AGENT_GONE:
 		return CHANNEL_END_WITHDRAWN;
@@ -444,6 +445,8 @@ static void take_facts(struct call *call, uint64_t now)
 {
 	call->facts.gate = call->calls->hooks->gate(call->calls->userdata) && call->subject.proven;
 	call->facts.blocked = call->user->blocked;
+	call->facts.away = call->calls->hooks->away(call->calls->userdata, call->uid);
+	call->facts.locked = call->calls->hooks->locked(call->calls->userdata, call->uid);
 	if (call->channel == NULL)
 		return;
 	call->facts.met = channel_peer_key(call->channel) != NULL;
@@ -508,6 +511,8 @@ static void set_timer(struct call *call, uint64_t now)
 	    call->granted_until - RENEW_BEFORE_NS > now &&
 	    call->granted_until - RENEW_BEFORE_NS < next)
 		next = call->granted_until - RENEW_BEFORE_NS;
+	if (call->waits_until != 0 && call->waits_until < next)
+		next = call->waits_until;
 	for (unsigned int i = 0; i < call->n_held; i++)
 		if (call->held[i].until < next)
 			next = call->held[i].until;
@@ -558,6 +563,10 @@ void call_touch(struct call *call)
 	wanted = call->facts.approved ? call->facts.approved_kinds : call->facts.asked;
 	if (wanted != 0 && (wanted & ~call->facts.blocked) == 0)
 		call_end(call, SESSION_END_BLOCKED);
+	if (call->waits_until != 0)
+		call_open_later(call, now);
+	if (call->facts.locked && call->calls->policy->lock_ends && call->facts.approved)
+		call_end(call, SESSION_END_LOCKED);
 	if (call->facts.end != SESSION_OPEN)
 		return;
 	call_policy_update(call);

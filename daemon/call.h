@@ -49,6 +49,7 @@ struct call_held {
  * @contact: whom the user talks to; @claimed while only the app says so
  * @auth: what is known about the peer's key
  * @peer_captured: @peer_gate: what the peer last said
+ * @waits_until: the user is asked once the screen is unlocked, if that is before this; 0: asked already
  * @asked_ns: how long one that is no call may last, as the question says
  * @groups: of the connection that made it
  * @policy: what holds for this session, by the configuration and the rules as they were at @policy_generation for a peer
@@ -82,6 +83,7 @@ struct call {
 	char contact[IDENTITY_NAME_MAX + 1];
 	bool claimed;
 	enum identity_auth auth;
+	uint64_t waits_until;
 	uint64_t asked_ns;
 	gid_t *groups;
 	size_t n_groups;
@@ -122,6 +124,7 @@ struct call {
  * @revoke: end that at once
  * @verdict: answer a held capture
  * @captured: kinds that the call's subject captures now
+ * @away: @locked: is the user's session not in front; is it locked?
  */
 struct call_hooks {
 	void (*added)(void *userdata, struct call *call);
@@ -134,6 +137,8 @@ struct call_hooks {
 	void (*revoke)(void *userdata, struct call *call);
 	void (*verdict)(void *userdata, uint64_t request, bool allow);
 	uint32_t (*captured)(void *userdata, struct call *call);
+	bool (*away)(void *userdata, uid_t uid);
+	bool (*locked)(void *userdata, uid_t uid);
 };
 
 struct calls {

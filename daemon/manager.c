@@ -192,6 +192,20 @@ static uint32_t on_captured(void *userdata, struct call *call)
 	return captures_of_session(&service->captures, call->id);
 }
 
+static bool on_away(void *userdata, uid_t uid)
+{
+	struct service *service = userdata;
+
+	return seats_away(&service->seats, uid);
+}
+
+static bool on_locked(void *userdata, uid_t uid)
+{
+	const struct service *service = userdata;
+
+	return seats_locked(&service->seats, uid);
+}
+
 static const struct call_hooks call_hooks = {
 	.added = on_added,
 	.removed = on_removed,
@@ -203,6 +217,8 @@ static const struct call_hooks call_hooks = {
 	.revoke = on_revoke,
 	.verdict = on_verdict,
 	.captured = on_captured,
+	.away = on_away,
+	.locked = on_locked,
 };
 
 /* ---- from the gate ----------------------------------------------------------------------------- */
@@ -415,6 +431,15 @@ static const struct gate_hooks gate_hooks = {
 	.device_removed = on_device_removed,
 };
 
+/* ---- from logind -------------------------------------------------------------------------------- */
+
+static void on_seats(void *userdata)
+{
+	struct service *service = userdata;
+
+	calls_refresh(&service->calls);
+}
+
 /* ---- from the questions ------------------------------------------------------------------------- */
 
 static void on_settled(void *userdata, enum question_result result, uint64_t ns)
@@ -604,6 +629,9 @@ int manager_start(struct manager *manager, const char *state_dir)
 			 on_history, service);
 	if (r < 0)
 		return r;
+	r = seats_init(&service->seats, service->bus, manager->event, on_seats, service);
+	if (r < 0)
+		return r;
 	calls_set_policy(calls, &service->policy, service->rules);
 	calls->approvals = &service->approvals;
 	calls->watches = &service->watches;
@@ -656,6 +684,7 @@ struct manager *manager_free(struct manager *manager)
 		while (!LIST_EMPTY(&service->carries))
 			carry_free(LIST_FIRST(&service->carries));
 		calls_deinit(&service->calls);
+		seats_deinit(&service->seats);
 		usages_deinit(&service->usages);
 		history_deinit(&service->history);
 		listeners_deinit(&service->listeners);

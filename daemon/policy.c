@@ -16,7 +16,7 @@
 #define NS_PER_S 1000000000ull
 
 const char policy_no_such_key[] =
-	"there is no such key; the keys are [prompt] timeout, pseudo_terminal; [unverified] seconds, "
+	"there is no such key; the keys are [prompt] timeout, pseudo_terminal, remote; [lock] calls; [unverified] seconds, "
 	"kinds; [channel] heartbeat; [history] days, unit, full; [agent] group; [local] action, seconds; "
 	"[sound] manager, server";
 
@@ -89,6 +89,14 @@ bool policy_set(struct policy *policy, const char *section, const char *name, co
 	} else if (strcmp(section, "prompt") == 0 && strcmp(name, "pseudo_terminal") == 0) {
 		*ret_why = "[prompt] pseudo_terminal is yes or no";
 		return set_flag(&policy->pseudo_terminal, value);
+	} else if (strcmp(section, "prompt") == 0 && strcmp(name, "remote") == 0) {
+		*ret_why = "[prompt] remote is yes or no";
+		return set_flag(&policy->remote, value);
+	} else if (strcmp(section, "lock") == 0 && strcmp(name, "calls") == 0) {
+		*ret_why = "[lock] calls is continue or end";
+		if (strcmp(value, "continue") != 0 && strcmp(value, "end") != 0)
+			return false;
+		policy->lock_ends = strcmp(value, "end") == 0;
 	} else if (strcmp(section, "unverified") == 0 && strcmp(name, "seconds") == 0) {
 		*ret_why = "[unverified] seconds is a number from 1 to 3600";
 		if (!text_to_number(value, 1, 3600, &number))

@@ -30,6 +30,8 @@
  * struct policy - the configuration; with the rules applied, what holds for one session
  * @prompt_ns: how long an agent has to answer
  * @pseudo_terminal: agents may ask on a pseudo-terminal, where other programs of the user can type
+ * @remote: agents may ask in a session that is not at this machine
+ * @lock_ends: calls end when the screen is locked
  * @unverified_ns: how long a peer whose number was not compared yet may be talked to
  * @unverified_kinds: what may be captured for a peer who is not verified
  * @heartbeat_ms: of the channel, asked by the responder
@@ -52,6 +54,8 @@
 struct policy {
 	uint64_t prompt_ns;
 	bool pseudo_terminal;
+	bool remote;
+	bool lock_ends;
 	uint64_t unverified_ns;
 	uint32_t unverified_kinds;
 	uint32_t heartbeat_ms;

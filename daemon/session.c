@@ -72,7 +72,7 @@ uint32_t session_granted(const struct session_facts *facts, const struct policy 
 	uint32_t kinds = 0;
 
 	*ret_until = 0;
-	if (!facts->gate || !facts->approved || !facts->confirmed)
+	if (!facts->gate || facts->away || !facts->approved || !facts->confirmed)
 		return 0;
 	if (session_state(facts, now) != SESSION_LIVE ||
 	    session_expiry(facts, policy, now) != SESSION_OPEN)
@@ -184,6 +184,8 @@ static const struct {
 				  "The call reached the longest duration that is allowed; call again." },
 	[SESSION_END_BLOCKED] = { "blocked",
 				  "You blocked what this call may capture; unblock it and call again." },
+	[SESSION_END_LOCKED] = { "locked",
+				 "The screen was locked, and calls end then on this machine; call again." },
 	[SESSION_END_SHUTDOWN] = { "shutdown",
 				   "The Callgate service was stopped; call again once it runs." },
 	[SESSION_END_RESTARTED] = { "restarted",

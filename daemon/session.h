@@ -43,6 +43,7 @@ enum session_end {
 	SESSION_END_BROKEN,  /* the channel failed for good */
 	SESSION_END_EXPIRED, /* the longest that policy allows, 12 hours */
 	SESSION_END_BLOCKED,
+	SESSION_END_LOCKED, /* the screen, and policy says so */
 	SESSION_END_SHUTDOWN,
 	SESSION_END_RESTARTED, /* the daemon was, before the call was confirmed */
 	SESSION_END_INTERNAL,
@@ -70,6 +71,8 @@ enum session_verification {
  * @alive_until: what the last proof of life covers; of a local one the time that the user was told
  * @verification: of the peer
  * @blocked: kinds that the user blocked
+ * @away: the user's session is not in front
+ * @locked: the user's screen is locked
  * @gate: the kernel enforces; without it nothing may be captured, as nothing could be stopped
  * @end: why it ended
  *
@@ -88,6 +91,8 @@ struct session_facts {
 	uint64_t alive_until;
 	enum session_verification verification;
 	uint32_t blocked;
+	bool away;
+	bool locked;
 	bool gate;
 	enum session_end end;
 };

@@ -70,10 +70,14 @@ ok(details["Local"] and details["Seconds"] == 600 and details["Contact"] == "" a
    not details["AppProven"] and "sleep" in details["Subject"] and details["Kinds"] == 3,
    "the question says that it is no call, who, with what and for how long", details)
 alice.gate.event("request 901 " + alice.gate.capture(subject, 7, 2))
+alice.gate.event("device 8 1 pcmC0D0c/0 Test microphone")
+alice.gate.event("request 902 " + alice.gate.capture(subject, 8, 1))
+alice.gate.event("request 903 " + alice.gate.capture(subject, 7, 2))
 ok(not wait_for(lambda: 901 in alice.gate.verdicts, 0.3) and alice.gate.allowed() == 0 and
    alice.properties(path)["State"] == "new", "until it is answered nothing is granted")
+ok(not alice.agent.wait("Approve", 0), "all that it tries meanwhile is the one question")
 alice.agent.reply(question, "bu", True, 3)
-ok(wait_for(lambda: alice.gate.allowed() == 3) and wait_for(lambda: alice.gate.verdicts.get(901)),
+ok(wait_for(lambda: alice.gate.allowed() == 3) and wait_for(lambda: all(map(alice.gate.verdicts.get, (901, 902, 903)))),
    "a yes grants, and lets what waited begin", alice.gate.verdicts)
 seen = alice.properties(path)
 ok(seen["Local"] and seen["State"] == "live" and seen["Level"] == "none" and seen["Contact"] == "" and seen["Granted"] == 3,

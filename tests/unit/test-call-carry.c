@@ -35,6 +35,11 @@ static uint32_t on_captured(void *userdata, struct call *call)
 	return 0;
 }
 
+static bool on_seat(void *userdata, uid_t uid)
+{
+	return false;
+}
+
 static const struct call_hooks hooks = {
 	.added = on_call,
 	.removed = on_call,
@@ -42,6 +47,8 @@ static const struct call_hooks hooks = {
 	.blob = on_blob,
 	.gate = on_gate,
 	.captured = on_captured,
+	.away = on_seat,
+	.locked = on_seat,
 };
 
 static void begin(struct calls *calls)

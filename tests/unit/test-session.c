@@ -200,6 +200,14 @@ CHANGE(local_without_gate)
 	local(f, p);
 	f->gate = false;
 }
+CHANGE(away)
+{
+	f->away = true;
+}
+CHANGE(locked)
+{
+	f->locked = true;
+}
 CHANGE(camera_blocked)
 {
 	f->blocked = CAMERA;
@@ -272,6 +280,8 @@ static const struct row rows[] = {
 	{ "deny_later_than_policy_says_by_now", local_shortened_too_far, NOTHING, 0, SESSION_LIVE },
 	{ "deny_what_is_no_call_without_approval", local_not_approved, NOTHING, 0, SESSION_NEW },
 	{ "deny_what_is_no_call_without_gate", local_without_gate, NOTHING, 0, SESSION_LIVE },
+	{ "deny_while_somebody_else_is_in_front", away, NOTHING, 0, SESSION_LIVE },
+	{ "allow_behind_a_locked_screen", locked, BOTH, 9, SESSION_LIVE },
 	{ "deny_blocked_camera", camera_blocked, MIC, 9, SESSION_LIVE },
 	{ "deny_all_blocked", all_blocked, NOTHING, 0, SESSION_LIVE },
 	{ "allow_the_speaker_too", speaker_too, BOTH | SPEAKER, 9, SESSION_LIVE },

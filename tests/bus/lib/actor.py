@@ -18,8 +18,8 @@ import dbus.mainloop.glib
 from gi.repository import GLib
 
 NAME = "org.callgate1"
-# What a test answers itself, as an agent, as polkit or as systemd.
-SERVED = (NAME + ".Agent", "org.freedesktop.PolicyKit1.Authority", "org.freedesktop.systemd1.Manager",
+# What a test answers itself, as an agent, as polkit, as systemd or as logind.
+SERVED = (NAME + ".Agent", "org.freedesktop.PolicyKit1.Authority", "org.freedesktop.systemd1.Manager", "org.freedesktop.login1.Manager",
           "org.freedesktop.DBus.Properties")
 asked = {}
 children = {}
@@ -105,6 +105,13 @@ def do_spawn(command):
     child = subprocess.Popen(command["argv"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     children[child.pid] = child
     out(id=command["id"], result=child.pid)
+
+
+def do_emit(command):
+    message = dbus.lowlevel.SignalMessage(command["path"], command["interface"], command["member"])
+    message.append(signature=command["signature"], *[made(a) for a in command["arguments"]])
+    bus.send_message(message)
+    out(id=command["id"], result=None)
 
 
 def do_poke(command):
