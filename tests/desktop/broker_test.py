@@ -18,6 +18,8 @@ if "--inside" not in sys.argv:
     os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, __file__, "--inside"])
 
 import dbus  # noqa: E402
+import dbus.mainloop.glib  # noqa: E402
+import dbus.service  # noqa: E402
 from compositor import NOBODY, Compositor  # noqa: E402
 from fake import BUILD, Bus, Fake, Program, Tap, Thread, until  # noqa: E402
 
@@ -54,6 +56,20 @@ def seat(controller, uid=UID, **changed):
     write("sessions/c1", dict(facts, CONTROLLER=controller) if controller else facts)
 
 
+class Notes(dbus.service.Object):
+    """The desktop's notifications, on the user's own bus."""
+
+    def __init__(self, link):
+        self.said = []
+        self.name = dbus.service.BusName("org.freedesktop.Notifications", link)
+        super().__init__(link, "/org/freedesktop/Notifications")
+
+    @dbus.service.method("org.freedesktop.Notifications", in_signature="susssasa{sv}i", out_signature="u")
+    def Notify(self, app, replaces, icon, summary, body, actions, hints, timeout):
+        self.said.append((str(summary), str(body), [str(a) for a in actions]))
+        return dbus.UInt32(1)
+
+
 class Seated(Compositor):
     """With a connection to the bus, as one that asks logind for devices has it."""
 
@@ -69,6 +85,10 @@ os.chmod(bus.dir, 0o755)
 fake = Fake(bus.address)
 loop = Thread()
 mine, other = Seated(), Seated()
+desk = subprocess.Popen([*NOBODY, "dbus-daemon", "--config-file", bus.dir + "/conf", "--nofork", "--print-address",
+                         f"--address=unix:path={FOLDER}/bus"], stdout=subprocess.PIPE)
+desk.stdout.readline()
+notes = Notes(dbus.bus.BusConnection(f"unix:path={FOLDER}/bus", mainloop=dbus.mainloop.glib.DBusGMainLoop()))
 seat(mine.name)
 agent = Program(*NOBODY, BUILD + "/callgate-agent")
 tap.ok(agent.expect("ready") and until(lambda: fake.agent), "the agent registers", agent.text)
@@ -95,27 +115,33 @@ def refused(why, what):
            not mine.window() and not other.window(), what, agent.text)
 
 
-asked_on(mine, other, "the compositor of the seat is asked on")
-seat(other.name)
-asked_on(other, mine, "of two, the one to which logind gave the devices")
-seat(None)
-refused("no compositor that logind gave", "none, where it gave them to nobody")
-seat(":1.9999")
-refused("no compositor that logind gave", "or to one that is gone")
-seat(mine.name, TYPE="tty")
-refused("not graphical", "nor in a session that is not graphical")
-seat(mine.name, REMOTE="1")
-refused("is remote", "nor in a remote one")
-seat(mine.name, uid=UID - 1)
-refused("no session of yours", "nor in somebody else's")
-seat(mine.name)
-os.rename(mine.socket, FOLDER + "/kept")
-os.rename(other.socket, mine.socket)
-refused("no compositor that logind gave", "another compositor that took the socket's name is not asked on")
-os.rename(FOLDER + "/kept", other.socket)
-asked_on(mine, other, "the right one is found under whichever name")
-agent.stop()
-mine.stop()
-other.stop()
-bus.stop()
+try:
+    asked_on(mine, other, "the compositor of the seat is asked on")
+    seat(other.name)
+    asked_on(other, mine, "of two, the one to which logind gave the devices")
+    seat(None)
+    refused("no compositor that logind gave", "none, where it gave them to nobody")
+    tap.ok(until(lambda: notes.said) and "no compositor that logind gave" in notes.said[0][1] and notes.said[0][2] == [],
+           "the user is told, with nothing to press", notes.said)
+    seat(":1.9999")
+    refused("no compositor that logind gave", "or to one that is gone")
+    seat(mine.name, TYPE="tty")
+    refused("not graphical", "nor in a session that is not graphical")
+    seat(mine.name, REMOTE="1")
+    refused("is remote", "nor in a remote one")
+    seat(mine.name, uid=UID - 1)
+    refused("no session of yours", "nor in somebody else's")
+    seat(mine.name)
+    os.rename(mine.socket, FOLDER + "/kept")
+    os.rename(other.socket, mine.socket)
+    refused("no compositor that logind gave", "another compositor that took the socket's name is not asked on")
+    os.rename(FOLDER + "/kept", other.socket)
+    asked_on(mine, other, "the right one is found under whichever name")
+    tap.ok(len(notes.said) == 1, "and told once, however often it is tried", notes.said)
+finally:
+    agent.stop()
+    desk.terminate()
+    mine.stop()
+    other.stop()
+    bus.stop()
 sys.exit(tap.done())

@@ -28,10 +28,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WINDOW	  "/usr/libexec/callgate-prompt"
-#define QUEUE_MAX 8
+#define WINDOW	    "/usr/libexec/callgate-prompt"
+#define QUEUE_MAX   8
 /* A press that the window saw first may still be on its way from the helper. */
-#define HAND_USEC 300000ull
+#define HAND_USEC   300000ull
+/* That questions cannot be asked is told once in a while. */
+#define INFORM_USEC 60000000ull
 
 /**
  * struct asked - a question and the window that shows it
@@ -56,6 +58,7 @@ struct broker {
 	struct agent agent;
 	struct asked *first;
 	sd_event_source *show;
+	uint64_t informed;
 	const char *style, *scale, *language;
 };
 
@@ -97,6 +100,15 @@ static void refuse(struct asked *asked, const char *why)
 {
 	fprintf(stderr, "callgate-agent: answered no: %s\n", why);
 	settle(asked, AGENT_NO_ANSWER);
+}
+
+static void inform(struct broker *broker, const char *why);
+
+/* The user saw nothing of it, and would wonder. */
+static void refuse_unasked(struct asked *asked, const char *why)
+{
+	inform(asked->broker, why);
+	refuse(asked, why);
 }
 
 static const struct {
@@ -144,8 +156,9 @@ static void on_heard(void *userdata)
 	if (hand_is_ready(asked->hand) || asked->word[0] != '\0')
 		look(asked);
 	else if (hand_is_gone(asked->hand))
-		refuse(asked,
-		       "callgate-presence does not run; is it installed as the package does it?");
+		refuse_unasked(
+			asked,
+			"callgate-presence does not run; is it installed as the package does it?");
 }
 
 static int on_patience(sd_event_source *source, uint64_t usec, void *userdata)
@@ -163,7 +176,7 @@ static int on_output(sd_event_source *source, int fd, uint32_t revents, void *us
 	if (n < 0 && errno == EINTR)
 		return 0;
 	if (n <= 0) {
-		refuse(asked, "the window ended without an answer");
+		refuse_unasked(asked, "the window ended without an answer");
 		return 0;
 	}
 	line[n] = '\0';
@@ -243,9 +256,9 @@ static bool write_question(const struct asked *asked, char *buffer, size_t *leng
  * session's bus is where screen readers are found; what presses a button from there
  * is no hand.
  */
-static _Noreturn void become_window(const struct asked *asked, int input, int output)
+static _Noreturn void become_window(const struct broker *broker, const struct display *display,
+				    int input, int output)
 {
-	const struct display *display = &asked->display;
 	char where[64], language[64], bus[96];
 	char *argv[] = { (char *)WINDOW, NULL };
 	char *envp[] = { where,
@@ -274,13 +287,15 @@ static _Noreturn void become_window(const struct asked *asked, int input, int ou
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	snprintf(language, sizeof(language), "LANGUAGE=%s",
-		 asked->broker->language ? asked->broker->language : "en");
+		 broker->language ? broker->language : "en");
 	snprintf(bus, sizeof(bus), "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/%u/bus", getuid());
 	if (setresgid(gid, gid, gid) < 0 || dup2(input, STDIN_FILENO) < 0 ||
 	    dup2(output, STDOUT_FILENO) < 0)
 		_exit(127);
 	if (display->name) {
 		snprintf(where, sizeof(where), "DISPLAY=%s", display->name);
+	} else if (!display->server) {
+		snprintf(where, sizeof(where), "DISPLAY=");
 	} else {
 		kept++;
 		snprintf(where, sizeof(where), "WAYLAND_SOCKET=%d", kept);
@@ -312,7 +327,7 @@ static int start_window(struct asked *asked)
 	}
 	asked->window = fork();
 	if (asked->window == 0)
-		become_window(asked, in[0], out[1]);
+		become_window(asked->broker, &asked->display, in[0], out[1]);
 	r = asked->window < 0 ? -errno : 0;
 	if (r < 0)
 		goto out;
@@ -330,6 +345,38 @@ out:
 	return r;
 }
 
+/* By a program that is no child of ours for long: nothing comes back from it. */
+static void inform(struct broker *broker, const char *why)
+{
+	static const struct display nowhere = { 0 };
+	int in[2] = { -1, -1 }, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	char buffer[QUESTION_BYTES_MAX];
+	size_t length = 0;
+	uint64_t now = 0;
+	pid_t pid = -1;
+
+	sd_event_now(broker->agent.event, CLOCK_MONOTONIC, &now);
+	if (null >= 0 && (!broker->informed || now - broker->informed >= INFORM_USEC) &&
+	    put(buffer, &length, QUESTION_KIND, "tell") &&
+	    put(buffer, &length, QUESTION_SUBJECT, why) && pipe2(in, O_CLOEXEC) == 0 &&
+	    write(in[1], buffer, length) == (ssize_t)length) {
+		broker->informed = now;
+		pid = fork();
+	}
+	if (pid == 0) {
+		if (fork() != 0)
+			_exit(0);
+		become_window(broker, &nowhere, in[0], null);
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	for (int i = 0; i < 2; i++)
+		if (in[i] >= 0)
+			close(in[i]);
+	if (null >= 0)
+		close(null);
+}
+
 static int show_first(sd_event_source *source, void *userdata)
 {
 	struct broker *broker = userdata;
@@ -343,7 +390,7 @@ static int show_first(sd_event_source *source, void *userdata)
 	r = display_find(&asked->display, broker->agent.client.bus, &end);
 	if (r < 0) {
 		snprintf(why, sizeof(why), "it cannot be asked: %s", end);
-		refuse(asked, why);
+		refuse_unasked(asked, why);
 		return 0;
 	}
 	r = hand_new(&asked->hand, broker->agent.event, asked->display.seat, on_heard, asked);
@@ -354,7 +401,7 @@ static int show_first(sd_event_source *source, void *userdata)
 		r = start_window(asked);
 	if (r < 0) {
 		snprintf(why, sizeof(why), "the question cannot be shown: %s", strerror(-r));
-		refuse(asked, why);
+		refuse_unasked(asked, why);
 	}
 	return 0;
 }

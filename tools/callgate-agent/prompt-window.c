@@ -486,6 +486,9 @@ int main(int argc, char **argv)
 				"callgate-agent starts this program\n");
 		return 2;
 	}
+	if (g_strcmp0(g_hash_table_lookup(facts, QUESTION_KIND), "tell") == 0 &&
+	    g_hash_table_contains(facts, QUESTION_SUBJECT))
+		return prompt_tell(g_hash_table_lookup(facts, QUESTION_SUBJECT));
 	if (!gtk_init_check()) {
 		fprintf(stderr, "callgate-prompt: there is no display to ask on\n");
 		return 1;

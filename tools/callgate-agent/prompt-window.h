@@ -13,6 +13,9 @@ bool window_fill(struct window *window, GtkWindow *gtk, GHashTable *facts);
 /* What a screen reader calls it; for a button by its label, which may mark a letter. */
 void window_name(GtkWidget *widget, const char *name);
 GtkWidget *window_named(GtkWidget *button, const char *label);
+/* Instead of a window: why nobody was asked. An exit status. prompt-tell.c. */
+int prompt_tell(const char *why);
+
 /*
  * A button that gives something away, and one that does not. word: what the
  * broker is told; static text.

@@ -15,8 +15,8 @@
 #define QUESTION_LINE_MAX  64
 
 /* Names beside those of doc/dbus.md. */
-#define QUESTION_KIND	 "Question"   /* approve, compare, confirm */
-#define QUESTION_SUBJECT "Concerning" /* the number, or the action */
+#define QUESTION_KIND	 "Question"   /* approve, compare, confirm; tell */
+#define QUESTION_SUBJECT "Concerning" /* the number, the action, what is told */
 #define QUESTION_SERVER	 "Server"     /* process at the other end of the display's connection */
 #define QUESTION_SCALE	 "Scale"      /* of text, in percent */
 #define QUESTION_STYLE	 "Style"      /* light, dark, contrast */
