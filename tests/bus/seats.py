@@ -125,6 +125,30 @@ ok(alice.gate.allowed() == 3 and configure("[lock]\ncalls = end\n") == "allowed"
 logind.becomes(LockedHint=False)
 held = alice.app.create("carol", 3, alice.subject)
 ok(question_of(held), "and unlocked they begin anew")
+
+# ---- from elsewhere
+def asks_here():
+    agent = Actor(alice.bus, ALICE, [AGENT_GROUP])
+    said = agent.refusal(ROOT_PATH, MANAGER, "RegisterAgent", "oa{sv}", "/agent", {"options": {"terminal": True, "pseudo": True}})
+    agent.stop()
+    return said, agent.said
+
+
+def session(name, remote):
+    with open(f"/run/systemd/sessions/{name}", "w", encoding="utf-8") as file:
+        file.write(f"UID={ALICE}\nACTIVE=1\nREMOTE={remote}\n")
+
+
+session(1, 0)
+session(2, 1)
+configure("[prompt]\npseudo_terminal = yes\n")
+sits("seat0", "seat0\nONLINE_SESSIONS=1")
+ok(asks_here()[0] == "allowed", "at the machine an agent may ask on a pseudo-terminal, where the policy says so")
+sits("seat0", "seat0\nONLINE_SESSIONS=1 2")
+said = asks_here()
+ok(said[0] == "NotAllowed" and "not at this machine" in said[1], "while its user has a session over the network it may not", said)
+configure("[prompt]\npseudo_terminal = yes\nremote = yes\n")
+ok(asks_here()[0] == "allowed", "unless the policy says that, too")
 relay.stop()
 ok(alice.daemon.end() == 0 and bob.daemon.end() == 0, "both daemons end well", alice.daemon.log()[-2000:])
 ok("Sanitizer" not in alice.daemon.log(), "without a word from the sanitizers")
