@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -227,6 +228,52 @@ static void without_an_executable_and_a_unit_there_is_no_app(void **state)
 	finish(&facts);
 }
 
+#define GROUPS	  "/callgate-test-units"
+#define UNIT_NAME "app-flatpak-org.example.Test-4711.scope"
+
+static const char *unified(void)
+{
+	static const char *const tops[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+	char path[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(tops); i++) {
+		snprintf(path, sizeof(path), "%s/cgroup.procs", tops[i]);
+		if (access(path, W_OK) == 0)
+			return tops[i];
+	}
+	return NULL;
+}
+
+/* Where the kernel has no path, and only there. */
+static void in_a_sandbox_the_unit_names_the_app(void **state)
+{
+	char *argv[] = { "/bin/sleep", "1000", NULL }, path[256], unit[192], top[64];
+	struct process_facts facts = start(argv, "");
+	struct app app;
+	FILE *procs;
+
+	snprintf(top, sizeof(top), "%s/callgate-test-app-%d", unified(), getpid());
+	snprintf(unit, sizeof(unit), "%s/" UNIT_NAME, top);
+	snprintf(path, sizeof(path), "%s/cgroup.procs", unit);
+	mkdir(top, 0755);
+	mkdir(unit, 0755);
+	procs = fopen(path, "we");
+	assert_non_null(procs);
+	fprintf(procs, "%d\n", facts.pid);
+	assert_int_equal(fclose(procs), 0);
+	assert_int_equal(app_identify(&facts, &app), 0);
+	assert_string_equal(app.label, "flatpak:org.example.Test");
+	assert_false(app.proven);
+	snprintf(facts.exe, sizeof(facts.exe), "/usr/bin/env");
+	assert_int_equal(app_identify(&facts, &app), 0);
+	assert_string_equal(app.label, "exe:/usr/bin/env");
+	finish(&facts);
+	/* The kernel lets go of it a moment after the process. */
+	for (int i = 0; i < 500 && rmdir(unit) < 0; i++)
+		usleep(10000);
+	rmdir(top);
+}
+
 int main(void)
 {
 	struct unit u = {};
@@ -237,5 +284,10 @@ int main(void)
 	UNIT(&u, a_script_is_named_and_not_proven);
 	UNIT(&u, names_that_cannot_be_shown_are_left_out);
 	UNIT(&u, without_an_executable_and_a_unit_there_is_no_app);
+	if (unified() != NULL)
+		UNIT(&u, in_a_sandbox_the_unit_names_the_app);
+	else
+		unit_skip(&u, "in_a_sandbox_the_unit_names_the_app",
+			  "needs root and control groups of version 2");
 	return unit_run(&u);
 }
