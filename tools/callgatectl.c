@@ -36,6 +36,7 @@ enum {
 	TAKES_POLICY = 1 << 12, /* --app, --rules, --kind, --peer */
 	TAKES_USER = 1 << 13,
 	TAKES_APPS = 1 << 14,
+	TAKES_COMMAND = 1 << 15, /* without a call */
 };
 
 struct verb {
@@ -84,6 +85,13 @@ static const struct verb verbs[] = {
 	{ "unblock", "[camera] [microphone] [speaker]", "lift a block; your agent asks", 0, 3,
 	  TAKES_JSON, verb_unblock,
 	  "Lifts `block` for the named kinds (all when none is named), after you confirmed it at your agent.\n" },
+	{ "local", "[--camera] [--microphone] -- CMD [ARG...]",
+	  "capture outside a call; your agent asks", 0, 0, TAKES_KINDS | TAKES_COMMAND, verb_local,
+	  "Runs CMD once you allowed that it captures outside a call, for as long as your agent says at most. It is\n"
+	  "not encrypted and with nobody. Denied, unless the administrator lets you be asked ([local] in\n"
+	  "callgate.conf, or local = ask in a rule).\n"
+	  "      --camera      CMD uses the camera\n"
+	  "      --microphone  CMD uses the microphone\n" },
 	{ "retry", "", "be asked again after a no; your agent asks", 0, 0, TAKES_JSON, verb_retry,
 	  "What you said no to is not asked about again for a while, so that a program cannot ask until you are\n"
 	  "tired of it. This ends that, after you confirmed it at your agent.\n" },
@@ -458,7 +466,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--"))
 			continue;
-		if (!(verb->takes & TAKES_CALL))
+		if (!(verb->takes & (TAKES_CALL | TAKES_COMMAND)))
 			return usage(verb, "this verb takes no command", NULL);
 		if (i + 1 < argc)
 			request.command = argv + i + 1;

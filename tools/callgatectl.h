@@ -44,6 +44,7 @@ int verb_sessions(const struct ctl_request *request);
 int verb_peers(const struct ctl_request *request);
 int verb_block(const struct ctl_request *request);
 int verb_unblock(const struct ctl_request *request);
+int verb_local(const struct ctl_request *request);
 int verb_retry(const struct ctl_request *request);
 int verb_end(const struct ctl_request *request);
 int verb_doctor(const struct ctl_request *request);

@@ -125,6 +125,35 @@ ok(deadline < time.clock_gettime_ns(time.CLOCK_BOOTTIME), "the kernel was never 
 ok(refused(0) == "BadArgument" and refused(**{"tell-programs": True}) == "BadArgument",
    "to capture nothing, or to tell nobody of programs, is no request")
 
+# ---- from the command line
+rules("[rule memo]\naction = ask\nlocal = ask\n")
+
+
+def by_ctl(allow, *command):
+    """Runs it through callgatectl local; who was asked about, the exit code, what was written."""
+    run = subprocess.Popen(["setpriv", "--reuid", str(ALICE), "--regid", str(ALICE), "--clear-groups", f"{ROOT}/build/callgatectl", "local",
+                            "--microphone", "--", *command], env=dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=alice.bus.address),
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    question = alice.agent.wait("Approve")
+    alice.agent.reply(question, "bu", allow, 1 if allow else 0)
+    out, err = run.communicate(timeout=LIMIT)
+    return question["arguments"][1], run.returncode, out, err
+
+
+if alice.daemon.scopes:
+    details, code, out, err = by_ctl(True, "sh", "-c", "echo captured")
+    ok(details["Local"] and details["App"].endswith("/callgatectl") and "what it starts" in details["Subject"] and code == 0 and
+       out == "captured\n", "callgatectl local runs a command that may", (details, code, out, err))
+    details, code, out, err = by_ctl(False, "sh", "-c", "echo captured")
+    ok(code == 3 and out == "" and "did not allow" in err, "or does not begin it", (code, out, err))
+else:
+    for _ in range(2):
+        ok(True, "callgatectl local # SKIP no control groups of version 2")
+serial = alice.app.start_call(ROOT_PATH, MANAGER, "AskAgain")
+if alice.daemon.scopes:
+    alice.agent.reply(alice.agent.wait("Confirm"), "b", True)
+alice.app.answer_to(serial)
+
 # ---- a restart
 rules("[rule memo]\naction = ask\nlocal = ask\n")
 path, _ = answered(True, subject=alice.app.spawn("sleep", "1002"))

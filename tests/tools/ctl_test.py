@@ -84,7 +84,7 @@ class Call:
 def test_usage():
     code, out, _ = ctl("--help")
     tap.ok(code == 0 and "status" in out and "answer" in out and "Exit status" in out, "--help lists the verbs")
-    for verb in ("status", "devices", "sessions", "peers", "block", "unblock", "end", "doctor", "enforce", "permissive", "monitor", "agent", "call",
+    for verb in ("status", "devices", "sessions", "peers", "block", "unblock", "local", "retry", "end", "doctor", "enforce", "permissive", "monitor", "agent", "call",
                  "answer", "identity"):
         code, out, _ = ctl(verb, "--help")
         tap.ok(code == 0 and out.startswith(f"Usage: callgatectl {verb}"), f"{verb} --help explains it", out)
