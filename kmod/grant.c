@@ -19,7 +19,9 @@
 #include <linux/fs.h>
 #include <linux/hash.h>
 #include <linux/hrtimer.h>
+#include <linux/kstrtox.h>
 #include <linux/llist.h>
+#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/netlink.h>
 #include <linux/rculist.h>
@@ -114,7 +116,7 @@ static void open_path(struct callgate_terms *terms, unsigned long begun, u64 now
 bool callgate_grant_find(const struct callgate_image *image, u32 device, u32 kinds, u64 *ret_id,
 			 u64 *ret_session)
 {
-	unsigned long begun = READ_ONCE(jiffies);
+	unsigned long begun = callgate_path_jiffies();
 	u64 now = ktime_get_coarse_boottime_ns();
 	struct callgate_terms *terms;
 	struct hlist_head *bucket;
@@ -228,9 +230,48 @@ static void end_expired(struct work_struct *work)
 
 static DECLARE_WORK(expire_work, end_expired);
 
+#ifdef CALLGATE_TEST
+/* What the short way takes for jiffies while the machine is to be asleep; 0: it is not. */
+static unsigned long test_jiffies;
+
+unsigned long callgate_path_jiffies(void)
+{
+	return READ_ONCE(test_jiffies) ?: jiffies;
+}
+
+static bool is_asleep(void)
+{
+	return READ_ONCE(test_jiffies);
+}
+
+static int set_asleep(const char *value, const struct kernel_param *param)
+{
+	bool asleep;
+	int err = kstrtobool(value, &asleep);
+
+	if (err)
+		return err;
+	WRITE_ONCE(test_jiffies, asleep ? jiffies | 1 : 0);
+	queue_work(system_highpri_wq, &expire_work);
+	return 0;
+}
+
+static const struct kernel_param_ops test_asleep_ops = { .set = set_asleep };
+module_param_cb(test_asleep, &test_asleep_ops, NULL, 0200);
+MODULE_PARM_DESC(
+	test_asleep,
+	"test builds: jiffies stand still and no deadline is noticed, as while the machine sleeps");
+#else
+static bool is_asleep(void)
+{
+	return false;
+}
+#endif
+
 static enum hrtimer_restart deadline_reached(struct hrtimer *unused)
 {
-	queue_work(system_highpri_wq, &expire_work);
+	if (!is_asleep())
+		queue_work(system_highpri_wq, &expire_work);
 	return HRTIMER_NORESTART;
 }
 
@@ -370,7 +411,7 @@ int callgate_grant_renew(const struct callgate_grant_order *order, u64 *ret_id,
 	terms->exe = grant->exe;
 	terms->cred = grant->cred;
 	/* Not open yet. */
-	terms->until = jiffies;
+	terms->until = callgate_path_jiffies();
 	grant->terms = terms;
 	if (old) {
 		hlist_replace_rcu(&old->node, &terms->node);
@@ -461,7 +502,7 @@ static int on_sleep(struct notifier_block *block, unsigned long event, void *dat
 		synchronize_rcu();
 		mutex_lock(&grants_lock);
 		list_for_each_entry(grant, &grants, all)
-			WRITE_ONCE(grant->terms->until, jiffies);
+			WRITE_ONCE(grant->terms->until, callgate_path_jiffies());
 		end_passes();
 		mutex_unlock(&grants_lock);
 		break;

@@ -639,6 +639,53 @@ TEST(microphone_that_comes_without_memory_stays_closed)
 	expect_read_is_gated(mic);
 }
 
+static bool has_come(void *time)
+{
+	return harness_now() > *(uint64_t *)time;
+}
+
+/* A read of the camera after its grant's deadline, which came while jiffies stood still; @suspend: and the machine was suspended. */
+static long read_after_sleep(bool suspend)
+{
+	uint64_t end;
+	long r;
+	int fd;
+	char c;
+
+	fd = open_node(0);
+	ASSERT(fd >= 0);
+	end = harness_now() + 5100000000ull;
+	ASSERT_EQ(gate_allow(gate, getpid(), SESSION, CALLGATE_KIND_CAMERA, 5000), 0);
+	ASSERT_EQ(read(fd, &c, 1), 1);
+	ASSERT_EQ(system("echo 1 >/sys/module/callgate/parameters/test_asleep"), 0);
+	/* The first read after it is found by the clock, and opens the short way. */
+	ASSERT_EQ(read(fd, &c, 1), 1);
+	if (suspend)
+		ASSERT_EQ(system("echo freeze >/sys/power/state"), 0);
+	ASSERT(harness_wait(has_come, &end, 20000));
+	r = read(fd, &c, 1);
+	r = r < 0 ? -errno : r;
+	EXPECT_EQ(system("echo 0 >/sys/module/callgate/parameters/test_asleep"), 0);
+	close(fd);
+	return r;
+}
+
+/* Last of all: the rig's shared folders do not come back from a suspend, so nothing may be read from there afterwards. */
+TEST(jiffies_are_not_believed_across_a_suspend)
+{
+	begin();
+	gate_close(gate);
+	need_test_module();
+	begin();
+	if (system("echo devices >/sys/power/pm_test && echo 1 >/sys/module/suspend/parameters/pm_test_delay"))
+		harness_skip("this kernel cannot try a suspend");
+	ASSERT(mlockall(MCL_CURRENT) == 0);
+	/* Without a suspend they are believed: what the notice of one is there for. */
+	EXPECT_EQ(read_after_sleep(false), 1);
+	EXPECT_EQ(read_after_sleep(true), -EACCES);
+	EXPECT_EQ(system("echo none >/sys/power/pm_test"), 0);
+}
+
 int main(int argc, char **argv)
 {
 	mic_main(argc, argv);
