@@ -612,6 +612,33 @@ TEST(usb_camera_of_a_vendors_class_without_memory_cannot_be_claimed)
 	usb_camera_without_memory(USBIP_CAMERA | USBIP_VENDOR);
 }
 
+static bool is_authorized(const struct usbip *dev, int interface)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "/sys/bus/usb/devices/%s:1.%d/authorized", dev->name,
+		 interface);
+	return parameter(path) == 1;
+}
+
+/* Whoever loses those may have lost the machine, and they film nobody. */
+TEST(usb_keyboard_that_comes_without_memory_works)
+{
+	struct usbip *dev;
+
+	begin();
+	gate_close(gate);
+	need_test_module();
+	set_memory(false);
+	dev = usbip_plug(USBIP_CAMERA | USBIP_KEYBOARD);
+	set_memory(true);
+	ASSERT(dev);
+	EXPECT(!is_authorized(dev, 0));
+	EXPECT(!is_authorized(dev, 1));
+	EXPECT(is_authorized(dev, 4));
+	EXPECT(usbip_unplug(dev));
+}
+
 TEST(microphone_that_comes_without_memory_stays_closed)
 {
 	struct mic *mic = mic_start(ALICE);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/usbdevice_fs.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,6 +94,41 @@ static long submit(unsigned char type, unsigned char endpoint)
 					     .number_of_packets = type == USBDEVFS_URB_TYPE_ISO };
 	request.packet.length = 96;
 	return control(USBDEVFS_SUBMITURB, &request.urb);
+}
+
+/* 1 if the pattern came, 0 if something else. */
+static long read_iso(unsigned int interface, unsigned char endpoint, unsigned int size)
+{
+	struct usbdevfs_setinterface setting = { interface, 1 };
+	static struct {
+		struct usbdevfs_urb urb;
+		struct usbdevfs_iso_packet_desc packets[8];
+	} request;
+	static char data[8 * 1024];
+	size_t n = 0;
+	void *done;
+	long r;
+	int i;
+
+	r = control(USBDEVFS_SETINTERFACE, &setting);
+	if (r)
+		return r;
+	request.urb = (struct usbdevfs_urb){ .type = USBDEVFS_URB_TYPE_ISO,
+					     .endpoint = endpoint,
+					     .flags = USBDEVFS_URB_ISO_ASAP,
+					     .buffer = data,
+					     .buffer_length = 8 * size,
+					     .number_of_packets = 8 };
+	for (i = 0; i < 8; i++)
+		request.packets[i].length = size;
+	r = control(USBDEVFS_SUBMITURB, &request.urb) ?: control(USBDEVFS_REAPURB, &done);
+	if (r)
+		return r;
+	for (i = 0; i < 8; i++) {
+		memmove(data + n, data + i * size, request.packets[i].actual_length);
+		n += request.packets[i].actual_length;
+	}
+	return usbip_is_pattern(data, n);
 }
 
 static long set_interface(unsigned int interface, unsigned int setting)
@@ -182,6 +218,21 @@ static long detach_claim_microphone(void)
 static long submit_iso(void)
 {
 	return submit(USBDEVFS_URB_TYPE_ISO, 0x82);
+}
+
+static long submit_camera_iso(void)
+{
+	return submit(USBDEVFS_URB_TYPE_ISO, USBIP_ENDPOINT);
+}
+
+static long read_camera_iso(void)
+{
+	return claim(STREAM) ?: read_iso(STREAM, USBIP_ENDPOINT, 1024);
+}
+
+static long read_microphone(void)
+{
+	return claim(3) ?: read_iso(3, 0x82, 32);
 }
 
 static long reset(void)
@@ -501,6 +552,71 @@ TEST(deny_where_no_driver_was_ever_bound)
 	expect_working(dev);
 }
 
+/* The class of the setting that it is plugged in with is not all that it has. */
+TEST(deny_a_class_that_another_setting_says)
+{
+	struct usbip *dev;
+
+	need_gate();
+	if (system("modprobe -r uvcvideo"))
+		harness_skip("uvcvideo is in use");
+	dev = usbip_plug(USBIP_CAMERA | USBIP_ISOCHRONOUS | USBIP_HIDDEN);
+	ASSERT(dev);
+	EXPECT_EQ(as_user(dev, read_camera_iso), -ENODEV);
+	EXPECT_EQ(usbip_write(dev, STREAM, "authorized", "1"), 0);
+	EXPECT_EQ(as_user(dev, read_camera_iso), 1);
+	EXPECT_EQ(system("modprobe uvcvideo"), 0);
+}
+
+/* The drivers of the one are bound while the other one's interfaces are to stay closed. */
+TEST(deny_after_another_camera_came)
+{
+	struct usbip *dev, *other;
+
+	need_gate();
+	dev = plug(USBIP_CAMERA);
+	other = plug(USBIP_CAMERA);
+	EXPECT_EQ(as_user(dev, detach_claim_camera), -ENODEV);
+	EXPECT_EQ(as_user(other, detach_claim_camera), -ENODEV);
+	expect_working(dev);
+	expect_working(other);
+}
+
+/* An interface that anybody may have, and then the camera's, which must not be opened for that. */
+static long claim_keyboard_and_camera(void)
+{
+	return claim(4) ?: claim_camera();
+}
+
+TEST(deny_after_claiming_another_interface)
+{
+	struct usbip *dev;
+
+	need_gate();
+	dev = plug(USBIP_CAMERA | USBIP_KEYBOARD);
+	root_unbinds(dev, 0);
+	root_unbinds(dev, STREAM);
+	EXPECT_EQ(as_user(dev, claim_keyboard_and_camera), -ENODEV);
+	EXPECT_EQ(usbip_write(dev, STREAM, "authorized", "1"), 0);
+	EXPECT_EQ(as_user(dev, claim_keyboard_and_camera), 0);
+}
+
+static long detach_in_own_namespace(void)
+{
+	return unshare(CLONE_NEWUSER) ? -errno : detach_camera();
+}
+
+/* Privileged there only, so it is not what an administrator wants. */
+TEST(attach_again_after_detaching_in_a_user_namespace)
+{
+	struct usbip *dev;
+
+	need_gate();
+	dev = plug(USBIP_CAMERA);
+	EXPECT_EQ(as_user(dev, detach_in_own_namespace), 0);
+	expect_working(dev);
+}
+
 /* What is open here is said in kmod/usb.c: the time before its driver is loaded. */
 TEST(deny_a_vendors_class_that_has_a_driver)
 {
@@ -530,9 +646,35 @@ TEST(deny_a_microphone)
 	root_unbinds(dev, 2);
 	root_unbinds(dev, 3);
 	EXPECT_EQ(as_user(dev, submit_iso), -ENODEV);
+	EXPECT_EQ(as_user(dev, read_microphone), -ENODEV);
 	EXPECT_EQ(usbip_write(dev, 3, "authorized", "1"), 0);
-	/* The silent setting has no such endpoint: another error, after the claim. */
-	EXPECT_EQ(as_user(dev, submit_iso), -ENOENT);
+	EXPECT_EQ(as_user(dev, read_microphone), 1);
+}
+
+TEST(deny_an_isochronous_camera)
+{
+	struct usbip *dev;
+	int i;
+
+	need_gate();
+	/* The second time it is another device, plugged in anew. */
+	for (i = 0; i < 2; i++) {
+		dev = plug(USBIP_CAMERA | USBIP_ISOCHRONOUS);
+		EXPECT_EQ(as_user(dev, detach_claim_camera), -ENODEV);
+		expect_working(dev);
+		EXPECT_EQ(as_user(dev, detach_camera), 0);
+		EXPECT(refused(as_user(dev, submit_camera_iso)));
+		expect_working(dev);
+		EXPECT_EQ(as_user(dev, reset), 0);
+		EXPECT_EQ(as_user(dev, detach_claim_camera), -ENODEV);
+		expect_working(dev);
+		root_unbinds(dev, 0);
+		root_unbinds(dev, STREAM);
+		EXPECT_EQ(as_user(dev, read_camera_iso), -ENODEV);
+		EXPECT_EQ(usbip_write(dev, STREAM, "authorized", "1"), 0);
+		EXPECT_EQ(as_user(dev, read_camera_iso), 1);
+		EXPECT(usbip_unplug(dev));
+	}
 }
 
 /* An administrator who wants the interface for nobody keeps that. */

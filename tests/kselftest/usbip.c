@@ -43,6 +43,7 @@
 #define UVC_HEADER	     2
 #define SOUND_PACKET	     16
 #define VIDEO_PACKET	     (UVC_HEADER + USBIP_FRAME_SIZE)
+#define ISO_PACKET	     1024
 #define LE16(x)		     ((x)&0xff), (((x) >> 8) & 0xff)
 #define LE32(x)		     LE16((x)&0xffff), LE16(((x) >> 16) & 0xffff)
 #define FRAME_INTERVAL_100NS 333333
@@ -94,6 +95,7 @@ struct peer {
 	uint8_t brightness;
 	uint8_t probe[34];
 	uint8_t fid;
+	uint32_t sent; /* of the frame, in isochronous packets */
 	struct queue video, audio;
 	uint64_t samples;
 };
@@ -101,25 +103,40 @@ struct peer {
 /* ---- descriptors ----------------------------------------------------------------------------------------------- */
 
 /* clang-format off */
-static const uint8_t camera_descriptors[] = {
-	/* association; control interface */
-	8, 11, 0, 2, 0x0e, 3, 0, 0,
-	9, 4, 0, 0, 0, 0x0e, 1, 0, 0,
-	/* header, camera terminal, processing unit with a brightness, output terminal */
-	13, 0x24, 1, LE16(0x0110), LE16(13 + 18 + 12 + 9), LE32(1000000), 1, 1,
-	18, 0x24, 2, 1, LE16(0x0201), 0, 0, LE16(0), LE16(0), LE16(0), 3, 0, 0, 0,
-	12, 0x24, 5, 2, 1, LE16(0), 2, 1, 0, 0, 0,
-	9, 0x24, 3, 3, LE16(0x0101), 0, 2, 0,
-	/* streaming interface: header, format YUY2, frame, colours, bulk endpoint */
+#define CAMERA_CONTROL								\
+	/* association; control interface */					\
+	8, 11, 0, 2, 0x0e, 3, 0, 0,						\
+	9, 4, 0, 0, 0, 0x0e, 1, 0, 0,						\
+	/* header, camera terminal, processing unit with a brightness, output terminal */ \
+	13, 0x24, 1, LE16(0x0110), LE16(13 + 18 + 12 + 9), LE32(1000000), 1, 1,	\
+	18, 0x24, 2, 1, LE16(0x0201), 0, 0, LE16(0), LE16(0), LE16(0), 3, 0, 0, 0, \
+	12, 0x24, 5, 2, 1, LE16(0), 2, 1, 0, 0, 0,				\
+	9, 0x24, 3, 3, LE16(0x0101), 0, 2, 0
+
+/* Of the streaming interface: header, format YUY2, frame, colours. */
+#define CAMERA_FORMAT								\
+	14, 0x24, 1, 1, LE16(14 + 27 + 30 + 6), USBIP_ENDPOINT, 0, 3, 0, 0, 0, 1, 0, \
+	27, 0x24, 4, 1, 1, 'Y', 'U', 'Y', '2', 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71, \
+	16, 1, 0, 0, 0, 0,							\
+	30, 0x24, 5, 1, 0, LE16(USBIP_WIDTH), LE16(USBIP_HEIGHT), LE32(USBIP_FRAME_SIZE * 8 * 30), \
+	LE32(USBIP_FRAME_SIZE * 8 * 30), LE32(USBIP_FRAME_SIZE), LE32(FRAME_INTERVAL_100NS), 1, \
+	LE32(FRAME_INTERVAL_100NS),						\
+	6, 0x24, 13, 1, 1, 4
+
+static const uint8_t bulk_descriptors[] = {
+	CAMERA_CONTROL,
 	9, 4, 1, 0, 1, 0x0e, 2, 0, 0,
-	14, 0x24, 1, 1, LE16(14 + 27 + 30 + 6), USBIP_ENDPOINT, 0, 3, 0, 0, 0, 1, 0,
-	27, 0x24, 4, 1, 1, 'Y', 'U', 'Y', '2', 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71,
-	16, 1, 0, 0, 0, 0,
-	30, 0x24, 5, 1, 0, LE16(USBIP_WIDTH), LE16(USBIP_HEIGHT), LE32(USBIP_FRAME_SIZE * 8 * 30),
-	LE32(USBIP_FRAME_SIZE * 8 * 30), LE32(USBIP_FRAME_SIZE), LE32(FRAME_INTERVAL_100NS), 1,
-	LE32(FRAME_INTERVAL_100NS),
-	6, 0x24, 13, 1, 1, 4,
+	CAMERA_FORMAT,
 	7, 5, USBIP_ENDPOINT, 2, LE16(512), 0,
+};
+
+/* A setting without an endpoint, and one with a packet each millisecond. */
+static const uint8_t iso_descriptors[] = {
+	CAMERA_CONTROL,
+	9, 4, 1, 0, 0, 0x0e, 2, 0, 0,
+	CAMERA_FORMAT,
+	9, 4, 1, 1, 1, 0x0e, 2, 0, 0,
+	7, 5, USBIP_ENDPOINT, 5, LE16(ISO_PACKET), 4,
 };
 
 static const uint8_t microphone_descriptors[] = {
@@ -137,6 +154,9 @@ static const uint8_t microphone_descriptors[] = {
 	9, 5, 0x80 | AUDIO_EP, 5, LE16(32), 4, 0, 0,
 	7, 0x25, 1, 0, 0, LE16(0),
 };
+static const uint8_t keyboard_descriptors[] = {
+	9, 4, 4, 0, 0, 3, 0, 0, 0,
+};
 /* clang-format on */
 
 /* The class of a camera's interfaces, and of their association, where it is a vendor's. */
@@ -152,22 +172,42 @@ static void make_vendor(uint8_t *data, size_t size)
 	}
 }
 
+static void hide_class(uint8_t *data, size_t size)
+{
+	size_t at;
+
+	for (at = 0; at < size; at += data[at]) {
+		if (data[at + 1] == 4 && data[at + 2] == 1 && data[at + 3] == 0)
+			data[at + 5] = 0xff;
+	}
+}
+
 static size_t get_configuration(const struct peer *p, uint8_t *out)
 {
+	bool iso = p->functions & USBIP_ISOCHRONOUS;
+	const uint8_t *camera = iso ? iso_descriptors : bulk_descriptors;
+	size_t camera_size = iso ? sizeof(iso_descriptors) : sizeof(bulk_descriptors);
 	size_t size = 9;
 	int count = 0;
 
 	if (p->functions & USBIP_CAMERA) {
-		memcpy(out + size, camera_descriptors, sizeof(camera_descriptors));
+		memcpy(out + size, camera, camera_size);
 		if (p->functions & USBIP_VENDOR)
-			make_vendor(out + size, sizeof(camera_descriptors));
-		size += sizeof(camera_descriptors);
+			make_vendor(out + size, camera_size);
+		if (p->functions & USBIP_HIDDEN)
+			hide_class(out + size, camera_size);
+		size += camera_size;
 		count += 2;
 	}
 	if (p->functions & USBIP_MICROPHONE) {
 		memcpy(out + size, microphone_descriptors, sizeof(microphone_descriptors));
 		size += sizeof(microphone_descriptors);
 		count += 2;
+	}
+	if (p->functions & USBIP_KEYBOARD) {
+		memcpy(out + size, keyboard_descriptors, sizeof(keyboard_descriptors));
+		size += sizeof(keyboard_descriptors);
+		count++;
 	}
 	memcpy(out, (uint8_t[]){ 9, 2, LE16(size), count, 1, 0, 0x80, 50 }, 9);
 	return size;
@@ -360,6 +400,42 @@ static void send_frame(struct peer *p)
 	__atomic_add_fetch(&p->shared->frames, 1, __ATOMIC_RELAXED);
 }
 
+/* As much of the frames as the packets of one transfer hold; one begins where the last one ends. */
+static void send_packets(struct peer *p)
+{
+	static uint8_t data[PACKETS * ISO_PACKET];
+	struct pending *t = &p->video.list[0];
+	uint32_t i, size = 0, n;
+
+	for (i = 0; i < t->count; i++) {
+		n = ntohl(t->packets[i].length);
+		n = n < ISO_PACKET ? n : ISO_PACKET;
+		if (n < UVC_HEADER + 1)
+			_exit(1);
+		n -= UVC_HEADER;
+		if (n > USBIP_FRAME_SIZE - p->sent)
+			n = USBIP_FRAME_SIZE - p->sent;
+		if (!p->sent)
+			p->fid ^= 1;
+		data[size] = UVC_HEADER;
+		data[size + 1] = 0x80 | p->fid;
+		fill_pattern(data + size + UVC_HEADER, n, p->sent);
+		p->sent += n;
+		if (p->sent == USBIP_FRAME_SIZE) {
+			data[size + 1] |= 2;
+			p->sent = 0;
+			__atomic_add_fetch(&p->shared->frames, 1, __ATOMIC_RELAXED);
+		}
+		size += UVC_HEADER + n;
+		t->packets[i].actual = htonl(UVC_HEADER + n);
+		t->packets[i].status = 0;
+	}
+	reply(p, RET_SUBMIT, t->seqnum, 0, size, t->count);
+	transmit(p, data, size);
+	transmit(p, t->packets, t->count * sizeof(t->packets[0]));
+	queue_pop(&p->video, 0);
+}
+
 static void send_sound(struct peer *p)
 {
 	static uint8_t data[PACKETS * SOUND_PACKET];
@@ -418,7 +494,7 @@ static void on_submit(struct peer *p, const struct header *h)
 		return;
 	}
 	/* Other kinds of transfers say none, or all ones. */
-	if (ep == AUDIO_EP && count <= PACKETS) {
+	if ((ep == AUDIO_EP || p->functions & USBIP_ISOCHRONOUS) && count <= PACKETS) {
 		t.count = count;
 		receive(p, t.packets, count * sizeof(t.packets[0]));
 	}
@@ -474,7 +550,10 @@ static _Noreturn void peer_run(struct peer *p)
 		now = harness_now();
 		if (p->video.count && now >= p->video.next &&
 		    !__atomic_load_n(&p->shared->paused, __ATOMIC_RELAXED)) {
-			send_frame(p);
+			if (p->functions & USBIP_ISOCHRONOUS)
+				send_packets(p);
+			else
+				send_frame(p);
 			p->video.next = now + FRAME_MS * 1000000ull;
 		}
 		while (p->audio.count && now >= p->audio.next) {
@@ -537,6 +616,8 @@ static pid_t start_peer(unsigned int functions, struct usbip_shared *shared, int
 			    LE16(0), LE16(0), LE32(USBIP_FRAME_SIZE), LE32(VIDEO_PACKET),
 			    LE32(1000000), 3, 0, 0, 0 },
 	       sizeof(p->probe));
+	if (functions & USBIP_ISOCHRONOUS)
+		memcpy(p->probe + 22, (uint8_t[]){ LE32(ISO_PACKET) }, 4);
 	peer_run(p);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A USB device that is a process: a bulk camera of the video class, a microphone
+ * A USB device that is a process: a camera of the video class, bulk or isochronous, a microphone
  * of the audio class, or both in one device. It is plugged into vhci_hcd.
  */
 #ifndef KSELFTEST_USBIP_H
@@ -10,10 +10,16 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define USBIP_CAMERA	 1 /* interfaces 0 (control) and 1 (streaming, endpoint 0x81) */
-#define USBIP_MICROPHONE 2 /* interfaces 2 (control) and 3 (streaming, endpoint 0x82) */
+#define USBIP_CAMERA	  1 /* interfaces 0 (control) and 1 (streaming, endpoint 0x81) */
+#define USBIP_MICROPHONE  2 /* interfaces 2 (control) and 3 (streaming, endpoint 0x82) */
 /* The camera's interfaces say a vendor's class, and the device is one that uvcvideo knows all the same. */
-#define USBIP_VENDOR	 4
+#define USBIP_VENDOR	  4
+/* The camera's endpoint is isochronous, in setting 1 of its streaming interface. */
+#define USBIP_ISOCHRONOUS 8
+/* Also isochronous: setting 0 of the streaming interface says a vendor's class, only setting 1 says what it is. */
+#define USBIP_HIDDEN	  16
+/* An interface for people's hands, which no driver wants: the last one of the device. */
+#define USBIP_KEYBOARD	  32
 
 #define USBIP_ENDPOINT	   0x81
 #define USBIP_WIDTH	   64
