@@ -85,6 +85,7 @@ void graph_show(struct graph *graph, struct graph_client *client, uint32_t kinds
 static void allow_node(struct graph *graph, struct graph_node *node, bool allowed)
 {
 	const char *key = node->kinds == GRAPH_SPEAKER ? "callgate.speaker" : "callgate.allow";
+	struct graph_link *link;
 	char serial[32];
 
 	if (allowed == node->allowed)
@@ -95,6 +96,12 @@ static void allow_node(struct graph *graph, struct graph_node *node, bool allowe
 	snprintf(serial, sizeof(serial), "%llu", (unsigned long long)node->serial);
 	pw_impl_metadata_set_property(graph->approvals, node->id, key, NULL,
 				      allowed ? serial : NULL);
+	if (allowed)
+		return;
+	/* WirePlumber takes its time; it hears of this after the word that it may not link them again. */
+	LIST_FOREACH(link, &graph->links, all)
+	if (link->input == node->id)
+		pw_registry_destroy(graph->registry, link->id);
 }
 
 void graph_allow(struct graph *graph, struct graph_client *client, uint32_t kinds)
@@ -321,7 +328,7 @@ static bool may_be_linked(const struct graph_node *from, const struct graph_node
 	return from->plays;
 }
 
-/* true: the link is of a source, and stays. */
+/* true: the link is of a stream that captures, and stays. */
 static bool check_link(struct graph *graph, struct graph_link *link)
 {
 	struct graph_node *from = find_node(graph, link->output);
@@ -330,12 +337,10 @@ static bool check_link(struct graph *graph, struct graph_link *link)
 	if (from == NULL || from->stream || from->kinds == 0)
 		return false;
 	if (may_be_linked(from, to)) {
-		if (!from->source)
-			return false;
 		link->serial = from->serial;
-		if (from->links++ == 0)
+		if (from->source && from->links++ == 0)
 			count_source(graph, from, 1);
-		return true;
+		return to != NULL && to->stream;
 	}
 	pw_registry_destroy(graph->registry, link->id);
 	if (to == NULL || to->allowed_until == 0 || clock_now() >= to->allowed_until + LATE_NS)
@@ -355,7 +360,7 @@ static void remove_link(struct graph *graph, uint32_t id)
 	if (link == NULL)
 		return;
 	from = find_node(graph, link->output);
-	if (from != NULL && from->serial == link->serial && --from->links == 0)
+	if (from != NULL && from->source && from->serial == link->serial && --from->links == 0)
 		count_source(graph, from, -1);
 	LIST_REMOVE(link, all);
 	free(link);

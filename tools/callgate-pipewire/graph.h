@@ -122,7 +122,7 @@ struct graph {
 	LIST_HEAD(, graph_client) clients;
 	LIST_HEAD(, graph_node) nodes;
 	LIST_HEAD(, graph_link) early; /* seen, not looked at yet */
-	LIST_HEAD(, graph_link) links; /* of sources, with streams that may */
+	LIST_HEAD(, graph_link) links; /* of streams that may */
 };
 
 /* -errno: there is no PipeWire to speak with. */
