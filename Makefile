@@ -159,6 +159,9 @@ check-fuzz: ## every fuzzer, each for FUZZ_SECONDS=60
 # tests/soak/rules.mk
 soak: ## endurance and fuzzers of the module in full, hours; SOAK=percent KFUZZ_SECONDS=600 KFUZZ_SEED=
 
+# tests/pipewire/rules.mk
+check-sound: ## PipeWire in full, half an hour: real devices, restarts, apps; RUNS=3 BROWSERS=1
+
 debug-kernel: ## build the debug kernel, once (ten minutes and more)
 	$(Q)tests/vm/debug-kernel
 

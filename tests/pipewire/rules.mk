@@ -13,6 +13,11 @@ $(pipewire_pulse): $(call obj,tests/pipewire/pulse_test.c) $(BUILD)/libcallgate.
 	$(call say,LD,$@)
 	$(Q)$(CC) $(hardened_ld) -o $@ $^ $(CMOCKA_LIBS) $(PKG_LIBS)
 
+.PHONY: check-sound
+check-sound: all tests
+	$(Q)tests/run --timeout 0 'tests/vm/pipewire_test all $(or $(RUNS),3)' \
+		'tests/pipewire/apps.py --runs $(or $(RUNS),3)' $(if $(BROWSERS),'tests/pipewire/apps.py --browsers')
+
 check-vm check-build tests: $(pipewire_victim)
 check-unit check-build tests: $(pipewire_pulse)
 unit_cmds += $(pipewire_pulse)

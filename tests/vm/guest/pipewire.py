@@ -188,14 +188,14 @@ class Inside:
 class Talk:
     """A call whose command waits in the session's scope and does there what it is told."""
 
-    def __init__(self, alice, bob, number, first):
+    def __init__(self, alice, bob, number, first, *options):
         self.alice = alice
         self.relay = Relay(demo.PLACE, number)
         self.orders = f"{demo.PLACE}/orders-{number}"
         os.mkfifo(self.orders)
         os.chmod(self.orders, 0o666)
         self.call = Call(alice, bob, self.relay, ["sh", "-c", f"while read -r line; do eval \"$line\" & done <>{self.orders}"],
-                         ["sh", "-c", "cat >/dev/null"])
+                         ["sh", "-c", "cat >/dev/null"], *options)
         self.call.approve(first)
 
     def live(self):
@@ -382,9 +382,14 @@ def at_the_end(alice, talk, captures):
 
 def tripwire(alice, bob):
     """A program that reaches the managers' socket gets round this layer: what it does is seen."""
-    talk = Talk(alice, bob, 2, first=False)
+    talk = Talk(alice, bob, 2, False, "--speaker")
     mine = talk.capture(VICTIM, "{path}")
     ok(talk.live() and mine.flows(), "in another call its program captures", talk.sessions())
+    heard, other = talk.capture(VICTIM, "--sink", "{path}"), victim(alice, "--sink")
+    ok(heard.flows(), "in a call that asked for the speaker its program hears what is played", graph(alice))
+    ok(still([other]) == [0], "and no other does", other.buffers())
+    heard.stop()
+    other.stop()
     intruder = Capture(alice, "env", "PIPEWIRE_REMOTE=pipewire-0-manager", VICTIM, *link(alice, "Audio/Source"), "{path}")
     told = alice.agent.expect("got at the microphone through the sound server", LONG)
     ok(told, "the user is told that somebody got at the microphone past the manager", alice.agent.text[-500:])
@@ -451,5 +456,5 @@ def main():
 
 
 if __name__ == "__main__":
-    signal.alarm(1500)
+    signal.alarm(int(os.environ.get("LIMIT", "1500")))
     sys.exit(main())

@@ -1,0 +1,497 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Apps behind PipeWire, at the speed of this machine: Debian 13's PipeWire and WirePlumber run in a folder, with sources of
+software, and a stand-in for the kernel. What the kernel does is not seen here: tests/vm/pipewire_test has real devices. TAP.
+
+Usage: tests/pipewire/apps.py [--runs N] [--browsers] (as root; after `make tests`)
+
+--runs N: so many times a program outside, and one of the call, blocked and allowed again (3). --browsers: Chromium and Firefox too, in a larger folder.
+"""
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", ".."))
+sys.path.insert(0, os.path.join(TOP, "tests", "bus", "lib"))
+from rig import *  # noqa: E402,F403
+
+MICROPHONE, CAMERA, SPEAKER = 1, 2, 4
+HELD_S = 1.5
+RESUME_S = 1.0
+SLOW_S = 20  # GStreamer, with a virtual source
+SETTLE_S = 0.3  # in which what was on its way has come
+LONG = 30
+PLACE = "/tmp/callgate-pipewire"
+CONFIG = """
+context.spa-libs = {
+    audiotestsrc = audiotestsrc/libspa-audiotestsrc
+    videotestsrc = videotestsrc/libspa-videotestsrc
+}
+context.objects = [
+    { factory = adapter args = { factory.name = %s node.name = microphone media.class = %s node.description = Microphone audio.position = [ FL FR ] } }
+    { factory = adapter args = { factory.name = support.null-audio-sink node.name = sink media.class = Audio/Sink object.linger = true audio.position = [ FL FR ] monitor.channel-volumes = true } }
+    { factory = spa-node-factory args = { factory.name = videotestsrc node.name = camera media.class = Video/Source node.description = Camera } }
+]
+"""
+
+
+def folder(browsers):
+    """Debian 13, made once for each list of packages. Where everybody may look: the daemon wants to see whose a program is."""
+    digest = hashlib.sha256()
+    for name in ("rootfs", "packages-debian13"):
+        with open(f"{TOP}/tests/vm/{name}", "rb") as file:
+            digest.update(file.read())
+    path = f"/var/cache/callgate-test/debian13-{digest.hexdigest()[:16]}{'-browsers' if browsers else ''}"
+    if not os.path.isdir(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        shutil.rmtree(path + ".new", ignore_errors=True)
+        print("# progress a Debian 13 is made in " + path, flush=True)
+        more = ["chromium,firefox-esr,fonts-dejavu-core"] if browsers else []
+        subprocess.run([f"{TOP}/tests/vm/rootfs", path + ".new", "debian13", *more], check=True, stdout=sys.stderr)
+        os.rename(path + ".new", path)
+    return path
+
+# One sounds, and stands still for good when it runs out of buffers, as it does beside a sink; the other is silent and robust.
+SOUNDING, ROBUST = ("audiotestsrc", "Audio/Source"), ("support.null-audio-sink", "Audio/Source/Virtual")
+
+
+class Root:
+    """Debian 13 in a folder of its own, which only root can change, with what of this machine it needs."""
+
+    def __init__(self, path, microphone):
+        self.path = path
+        self.mounts = []
+        things.append(self)
+        for source, target in (("/proc", "proc"), ("/sys", "sys"), ("/dev", "dev"), ("/tmp", "tmp"), (TOP, "callgate")):
+            target = f"{path}/{target}"
+            os.makedirs(target, exist_ok=True)
+            subprocess.run(["mount", "--rbind" if source in ("/sys", "/dev") else "--bind", source, target], check=True)
+            subprocess.run(["mount", "--make-rslave", target], check=True)
+            self.mounts.append(target)
+        for source, target in (("data/pipewire/60-callgate.conf", "pipewire/pipewire.conf.d/60-callgate.conf"),
+                               ("data/wireplumber/wireplumber.conf.d/60-callgate.conf",
+                                "wireplumber/wireplumber.conf.d/60-callgate.conf"),
+                               ("data/wireplumber/scripts/callgate/hold.lua", "wireplumber/scripts/callgate/hold.lua")):
+            target = f"{path}/usr/share/{target}"
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copyfile(f"{TOP}/{source}", target)
+        with open(f"{path}/usr/share/pipewire/pipewire.conf.d/90-test.conf", "w", encoding="ascii") as file:
+            file.write(CONFIG % microphone)
+        # Where only root can put something, as the daemon wants it.
+        program = f"{path}/usr/libexec/callgate-pipewire"
+        shutil.copyfile(f"{TOP}/build/callgate-pipewire", program + ".new")
+        os.chmod(program + ".new", 0o755)
+        os.rename(program + ".new", program)
+
+    def stop(self):
+        for target in reversed(self.mounts):
+            subprocess.run(["umount", "-R", "-l", target], check=False)
+
+
+class Desktop:
+    """Alice's session: a bus, PipeWire, WirePlumber, pipewire-pulse, callgate-pipewire."""
+
+    def __init__(self, root):
+        self.root, self.parts = root, {}
+        self.bus = ""
+        shutil.rmtree(PLACE, ignore_errors=True)
+        for folder in ("", "/home", "/config", "/state"):
+            os.makedirs(PLACE + folder, exist_ok=True)
+            os.chmod(PLACE + folder, 0o700)
+            os.chown(PLACE + folder, ALICE, ALICE)
+        things.append(self)
+
+    def argv(self, *words, **more):
+        environment = dict(HOME=PLACE + "/home", XDG_RUNTIME_DIR=PLACE, XDG_CONFIG_HOME=PLACE + "/config", LANG="C.UTF-8",
+                           XDG_STATE_HOME=PLACE + "/state", DBUS_SESSION_BUS_ADDRESS=f"unix:path={PLACE}/bus",
+                           DBUS_SYSTEM_BUS_ADDRESS=self.bus, **more)
+        return ["chroot", self.root.path, "setpriv", "--reuid", str(ALICE), "--regid", str(ALICE), "--clear-groups",
+                "--reset-env", "env", *(f"{name}={value}" for name, value in environment.items()), *words]
+
+    def begin(self, name, *words, **more):
+        with open(f"{PLACE}/{name}.log", "ab") as log:
+            self.parts[name] = subprocess.Popen(self.argv(*words, **more), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                                start_new_session=True)
+        return self.parts[name]
+
+    def end(self, name):
+        part = self.parts.pop(name, None)
+        if part and part.poll() is None:
+            os.killpg(part.pid, signal.SIGTERM)
+            try:
+                part.wait(5)
+            except subprocess.TimeoutExpired:
+                os.killpg(part.pid, signal.SIGKILL)
+                part.wait()
+
+    def log(self, name):
+        with open(f"{PLACE}/{name}.log", encoding="utf-8", errors="replace") as file:
+            return file.read()[-1500:]
+
+    def run(self, *words):
+        return subprocess.run(self.argv(*words), capture_output=True, text=True, timeout=60, check=False)
+
+    def dump(self):
+        text = self.run("pw-dump").stdout
+        try:
+            return json.loads(text[text.index("["):])
+        except ValueError:
+            return []
+
+    def managed(self):
+        return 'Found "callgate"' in self.run("timeout", "2", "env", "PIPEWIRE_REMOTE=pipewire-0-manager", "pw-metadata", "-n",
+                                              "callgate").stdout
+
+    def nodes(self, media_class):
+        return [o for o in self.dump() if o["type"].endswith(":Node") and
+                o["info"]["props"].get("media.class", "").startswith(media_class)]
+
+    def server(self, sound=True):
+        self.begin("bus", "dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address=unix:path={PLACE}/bus")
+        wait_for(lambda: os.path.exists(PLACE + "/bus"), LONG)
+        self.begin("pipewire", "pipewire")
+        wait_for(lambda: os.path.exists(PLACE + "/pipewire-0-manager"), LONG)
+        self.begin("wireplumber", "wireplumber")
+        self.begin("pulse", "pipewire-pulse")
+        return wait_for(lambda: self.nodes("Audio/Source") and self.nodes("Video/Source") and self.nodes("Audio/Sink"), LONG)
+
+    def manage(self):
+        self.begin("callgate-pipewire", "/usr/libexec/callgate-pipewire")
+
+    def stop(self):
+        for name in reversed(list(self.parts)):
+            self.end(name)
+
+
+class App:
+    """A program, in the call's control group or outside, and what it got."""
+
+    number = 0
+
+    def __init__(self, words, begin, counter=None):
+        App.number += 1
+        self.path = f"{PLACE}/capture-{App.number:04}"
+        self.counter = counter
+        self.words = [word.format(path=self.path) for word in words]
+        begin(self)
+
+    def got(self):
+        try:
+            if self.counter == "size":
+                return max(0, os.path.getsize(self.path) - 128)
+            with open(self.path, encoding="ascii") as file:
+                return int(file.read().split()[0])
+        except (OSError, IndexError, ValueError):
+            return 0
+
+    def errors(self):
+        with open(self.path, encoding="ascii") as file:
+            return int(file.read().split()[1])
+
+    def flows(self, limit=LONG):
+        before, begun = self.got(), time.monotonic()
+        return wait_for(lambda: self.got() > before, limit) and time.monotonic() - begun
+
+    def alive(self):
+        return self.pids() != []
+
+    def pids(self):
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    words = file.read().split(b"\0")
+                uid = os.stat(f"/proc/{pid}").st_uid
+            except OSError:
+                continue
+            if uid == ALICE and any(self.path.encode() in word for word in words) and words[0] not in (b"sh", b"/bin/sh"):
+                found.append(int(pid))
+        return found
+
+    def stop(self):
+        for pid in self.pids():
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+        wait_for(lambda: not self.alive(), 5)
+
+
+def browse(alice, bob, desktop):
+    """Asked outside and in a call: refused, allowed, stopped, and allowed again without being started or loaded again."""
+    import browsers
+    for name, command, limit in browsers.BROWSERS:
+        page = browsers.Page()
+        home = f"{PLACE}/home/{name}"
+        os.makedirs(home)
+        words = command(home, page.address)
+        subprocess.run(["chown", "-R", f"{ALICE}:{ALICE}", home], check=True)
+        desktop.begin(name, *words)
+        ok(wait_for(lambda: page.said, 120), f"{name} comes and asks for the microphone", desktop.log(name))
+        time.sleep(8)
+        ok(page.at == 0, f"outside a call {name} hears nothing ({', '.join(sorted(set(page.said)))})", page.said)
+        desktop.end(name)
+        page = browsers.Page()
+        # A block of all that a call asked for would end it.
+        talk = Talk(alice, bob, desktop, MICROPHONE | CAMERA)
+        begun = time.monotonic()
+        talk.app(command(home, page.address))
+        good = talk.live and wait_for(lambda: page.sounds(begun), 120)
+        ok(good, f"in a call {name} hears the microphone", (page.said, desktop.dump() and desktop.log("callgate-pipewire")))
+        block(alice, MICROPHONE)
+        time.sleep(0.5)
+        stopped = time.monotonic()
+        time.sleep(3)
+        ok(page.at < stopped, f"blocked, {name} hears nothing", page.at - stopped)
+        said = len(page.said)
+        unblock(alice, MICROPHONE)
+        begun = time.monotonic()
+        at = wait_for(lambda: page.sounds(begun), 120)
+        ok(at and at - begun <= limit, f"allowed again, {name} hears it without being started again ({(at or begun) - begun:.2f} s)",
+           page.said[said:])
+        talk.end()
+        time.sleep(0.5)
+        stopped = time.monotonic()
+        time.sleep(3)
+        ok(page.at < stopped, f"after the call {name} hears nothing", page.at - stopped)
+        talk.stop()
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    if home.encode() in file.read():
+                        os.kill(int(pid), signal.SIGKILL)
+            except OSError:
+                pass
+
+
+VICTIM = "/callgate/build/tests/pipewire/victim"
+# What captures a microphone, as people have it; and by what its capture is seen.
+CLIENTS = (
+    ("a native stream", None, (VICTIM, "{path}")),
+    ("pw-record", "size", ("pw-record", "--target=microphone", "{path}")),
+    ("parec", "size", ("parec", "--raw", "{path}")),
+    ("arecord through the plug-in", "size", ("arecord", "-q", "-D", "pipewire", "-f", "S16_LE", "-r", "48000", "-c", "2", "{path}")),
+    ("GStreamer's pipewiresrc", "size", ("gst-launch-1.0", "-q", "pipewiresrc", "!", "audio/x-raw", "!", "filesink", "buffer-mode=2",
+                                         "location={path}")),
+)
+CAMERAS = (
+    ("a native camera stream", None, (VICTIM, "--video", "{path}")),
+)
+SPEAKERS = (
+    ("a native stream of what is played", None, (VICTIM, "--sink", "{path}")),
+    ("parec of a monitor", "size", ("parec", "--raw", "--device=sink.monitor", "{path}")),
+    ("pw-record of a sink", "size", ("pw-record", "-P", "{{ stream.capture.sink=true }}", "--target=sink", "{path}")),
+)
+
+
+class Talk:
+    """A call of Alice's whose programs run in its control group."""
+
+    def __init__(self, alice, bob, desktop, kinds, first=False):
+        self.alice, self.desktop, self.kinds = alice, desktop, kinds
+        self.orders = f"{PLACE}/orders-{time.monotonic_ns()}"
+        os.mkfifo(self.orders)
+        os.chmod(self.orders, 0o666)
+        shell = subprocess.Popen(desktop.argv("sh", "-c", f"while read -r line; do eval \"$line\" & done <>{self.orders}"),
+                                 start_new_session=True)
+        wait_for(lambda: os.readlink(f"/proc/{shell.pid}/exe").endswith("sh"), LONG)
+        self.shell = shell
+        self.path, self.other, self.relay = start_call(alice, bob, kinds=kinds, subject=shell.pid, scope=True)
+        if first:
+            compare(alice, bob)
+        self.live = wait_for(lambda: (alice.properties(self.path) or {}).get("Granted") == kinds, LONG)
+
+    def app(self, words, counter=None):
+        def begin(app):
+            with open(self.orders, "w", encoding="ascii") as file:
+                file.write(" ".join("'" + word + "'" for word in app.words) + "\n")
+        return App(words, begin, counter)
+
+    def end(self):
+        self.alice.app.call(self.path, SESSION, "End")
+        wait_for(lambda: self.alice.properties(self.path) is None, LONG)
+        self.relay.stop()
+
+    def stop(self):
+        os.killpg(self.shell.pid, signal.SIGKILL)
+        self.shell.wait()
+
+
+def outside(desktop, words, counter=None):
+    def begin(app):
+        desktop.begin(os.path.basename(app.path), *app.words)
+    return App(words, begin, counter)
+
+
+def block(alice, kinds):
+    alice.app.manager("Block", "u", kinds)
+
+
+def unblock(alice, kinds):
+    """Until the user's yes has been said; the time from there on counts."""
+    serial = alice.app.start_call(ROOT_PATH, MANAGER, "Unblock", "u", kinds)
+    alice.agent.reply(alice.agent.wait("Confirm"), "b", True)
+    alice.app.answer_to(serial)
+
+
+def held(desktop, apps, what):
+    time.sleep(HELD_S)
+    for name, app in apps:
+        ok(app.got() == 0, f"{what}: {name} gets nothing", app.got())
+    ok(all(app.alive() for _, app in apps), f"{what}: and no program fails of it",
+       [name for name, app in apps if not app.alive()])
+
+
+def life(alice, desktop, talk, clients, kind, word):
+    """Each app of a call: captures, is stopped by a block without failing, and captures again."""
+    apps = [(name, talk.app(words, counter)) for name, counter, words in clients]
+    for name, app in apps:
+        ok(app.flows(), f"in a call {name} captures", (desktop.log("callgate-pipewire"), desktop.log("wireplumber")))
+    late, slowest = 0, {}
+    for _ in range(3):
+        block(alice, kind)
+        # GStreamer passes on what it has, in large pieces.
+        time.sleep(1)
+        before = [app.got() for _, app in apps]
+        time.sleep(HELD_S)
+        late += sum(app.got() - was for (_, app), was in zip(apps, before))
+        unblock(alice, kind)
+        begun = time.monotonic()
+        before = [app.got() for _, app in apps]
+        waiting = dict(enumerate(apps))
+
+        def look():
+            for at, (name, app) in list(waiting.items()):
+                if app.got() > before[at]:
+                    del waiting[at]
+                    slowest[name] = max(slowest.get(name, 0), time.monotonic() - begun)
+            return not waiting
+        if not wait_for(look, LONG):
+            break
+    ok(late == 0, f"blocked, none of them gets more of the {word}, 3 times", late)
+    for name, app in apps:
+        limit = SLOW_S if name.startswith("GStreamer") else RESUME_S
+        ok(app.alive() and name in slowest and slowest[name] <= limit,
+           f"allowed again, {name} goes on within {limit:.0f} s without being started again"
+           f" ({slowest.get(name, -1):.2f} s at most)", slowest)
+    ok(all(app.errors() == 0 for _, app in apps if app.counter is None), "and a native stream was told of no error")
+    return apps
+
+
+def many(alice, desktop, talk, runs):
+    """Buffers at the victims: of a new program outside the call each time, and of the call's own while it is blocked."""
+    own = talk.app(CLIENTS[0][2])
+    ok(own.flows(), "a new program of the call captures")
+    outside_got = blocked_got = allowed = 0
+    slowest = 0.0
+    for run in range(runs):
+        block(alice, MICROPHONE)
+        other = outside(desktop, CLIENTS[0][2])
+        time.sleep(SETTLE_S)
+        before = own.got()
+        time.sleep(SETTLE_S)
+        blocked_got += own.got() - before
+        unblock(alice, MICROPHONE)
+        took = own.flows()
+        allowed += took is not False
+        slowest = max(slowest, took or 0)
+        outside_got += other.got()
+        other.stop()
+        if run % 50 == 49:
+            print(f"# progress {run + 1} of {runs} runs, {blocked_got} and {outside_got} buffers, load {os.getloadavg()[0]:.1f}",
+                  flush=True)
+    ok(outside_got == 0, f"in {runs} runs programs outside the call got {outside_got} buffers", outside_got)
+    ok(blocked_got == 0, f"in {runs} blocks the call's own got {blocked_got} buffers once {SETTLE_S} s were over", blocked_got)
+    ok(allowed == runs and slowest <= RESUME_S, f"and captured again each time ({slowest:.2f} s at most)", (allowed, slowest))
+    ok(own.errors() == 0, "without an error", own.errors())
+    own.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--browsers", action="store_true")
+    parser.add_argument("--root", help="a folder that is there (default: one is made, once)")
+    arguments = parser.parse_args()
+    if os.geteuid() != 0:
+        plan_skip("needs root, to act as several users and to change into a folder")
+    place = Place()
+    root = Root(arguments.root or folder(arguments.browsers), SOUNDING if arguments.browsers else ROBUST)
+    desktop = Desktop(root)
+    programs = (f"[sound]\nmanager = {root.path}/usr/libexec/callgate-pipewire\nserver = {root.path}/usr/bin/pipewire\n")
+    alice = Side(place, "alice", ALICE, config="[channel]\nheartbeat = 1000\n" + programs)
+    bob = Side(place, "bob", BOB, gate=False, config="[channel]\nheartbeat = 1000\n")
+    desktop.bus = alice.bus.address
+    if not ok(desktop.server(), "PipeWire is up, with a microphone, a camera and a sink of software",
+              (desktop.log("pipewire"), desktop.log("wireplumber"))):
+        finish()
+    # ---- outside a call
+    early = [(name, outside(desktop, words, counter)) for name, counter, words in (*CLIENTS, *CAMERAS, *SPEAKERS)]
+    held(desktop, early, "without callgate-pipewire")
+    desktop.manage()
+    ok(wait_for(desktop.managed, LONG), "callgate-pipewire comes", desktop.log("callgate-pipewire"))
+    held(desktop, early, "outside a call")
+    ok(not alice.agent.wait("Approve", 0), "and nobody was asked")
+    # ---- in a call
+    if arguments.browsers:
+        talk = Talk(alice, bob, desktop, MICROPHONE, first=True)
+        ok(talk.live, "a first call is live", alice.properties(talk.path))
+        talk.end()
+        talk.stop()
+        browse(alice, bob, desktop)
+        finish()
+    talk = Talk(alice, bob, desktop, MICROPHONE | CAMERA | SPEAKER, first=True)
+    if not ok(talk.live, "a call is live that asked for all three kinds", alice.properties(talk.path)):
+        finish()
+    player = desktop.begin("player", "sh", "-c", "while paplay --raw --rate=48000 --channels=2 /dev/urandom; do :; done")
+    apps = life(alice, desktop, talk, CLIENTS, MICROPHONE, "microphone")
+    apps += life(alice, desktop, talk, CAMERAS, CAMERA, "camera")
+    apps += life(alice, desktop, talk, SPEAKERS, SPEAKER, "speaker")
+    block(alice, SPEAKER)
+    time.sleep(0.3)
+    ok(apps[0][1].flows(), "a block of the speaker alone leaves the microphone")
+    unblock(alice, SPEAKER)
+    ok(apps[-1][1].flows(), "and is lifted")
+    many(alice, desktop, talk, arguments.runs)
+    # Some give up by themselves after 30 seconds.
+    for _, app in early:
+        app.stop()
+    others = [(name, outside(desktop, words, counter)) for name, counter, words in (*CLIENTS, *CAMERAS, *SPEAKERS)]
+    held(desktop, others, "meanwhile, outside the call")
+    talk.end()
+    time.sleep(0.3)
+    before = [app.got() for _, app in apps]
+    time.sleep(HELD_S)
+    ok(not sum(app.got() - was for (_, app), was in zip(apps, before)), "after the call nobody gets anything")
+    ok(all(app.alive() for _, app in apps), "and nobody fails of it", [name for name, app in apps if not app.alive()])
+    talk.stop()
+    # ---- a call without the speaker
+    talk = Talk(alice, bob, desktop, MICROPHONE)
+    ok(talk.live, "a call is live that asked for the microphone alone", alice.properties(talk.path))
+    microphone, played = talk.app(CLIENTS[0][2]), [(name, talk.app(words, counter)) for name, counter, words in SPEAKERS]
+    ok(microphone.flows(), "its program captures")
+    held(desktop, played, "in it")
+    talk.end()
+    talk.stop()
+    ok(player.poll() is None, "what plays played on")
+    # ---- and one with nothing else
+    talk = Talk(alice, bob, desktop, SPEAKER)
+    ok(talk.live, "a call is live that asked for the speaker alone", alice.properties(talk.path))
+    microphone, heard = [("the microphone", talk.app(CLIENTS[0][2]))], talk.app(SPEAKERS[0][2])
+    ok(heard.flows(), "its program hears what is played")
+    held(desktop, microphone, "in it")
+    ok(alice.gate.allowed() == 0, "and the kernel is told of nothing", alice.gate.grants)
+    talk.end()
+    talk.stop()
+    finish()
+
+
+if __name__ == "__main__":
+    main()

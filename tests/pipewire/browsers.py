@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Browsers for apps.py: a page at this machine's own address wants the microphone, again and again until it has it, and says
+what it gets. The browser's own question is answered by an option of it; Callgate's is not."""
+import http.server
+import os
+import threading
+import time
+
+PAGE = """<!doctype html><meta charset=utf-8><title>microphone</title><script>
+const say = text => fetch('/say', {method: 'POST', body: text}).catch(() => {});
+async function want() {
+  let stream;
+  say('asks');
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({audio: true});
+  } catch (error) {
+    say('refused ' + error.name);
+    return setTimeout(want, 300);
+  }
+  say('has');
+  const context = new AudioContext(), node = context.createScriptProcessor(1024, 1, 1);
+  let sounding = 0;
+  node.onaudioprocess = event => {
+    if (event.inputBuffer.getChannelData(0).some(sample => sample !== 0)) sounding++;
+  };
+  context.createMediaStreamSource(stream).connect(node);
+  node.connect(context.destination);
+  const timer = setInterval(() => say('heard ' + sounding), 100);
+  const again = why => {
+    say(why);
+    navigator.mediaDevices.ondevicechange = null;
+    stream.getTracks()[0].stop();
+    clearInterval(timer);
+    context.close();
+    setTimeout(want, 300);
+  };
+  stream.getTracks()[0].onended = () => again('ended');
+  // What Firefox has where there is no microphone is the monitor of a sink.
+  navigator.mediaDevices.ondevicechange = () => sounding || again('others');
+}
+want();
+</script>"""
+PREFERENCES = """
+user_pref("media.navigator.permission.disabled", true);
+user_pref("media.autoplay.default", 0);
+user_pref("media.autoplay.blocking_policy", 0);
+user_pref("browser.shell.checkDefaultBrowser", false);
+user_pref("datareporting.policy.dataSubmissionEnabled", false);
+user_pref("toolkit.telemetry.reportingpolicy.firstRun", false);
+user_pref("app.update.enabled", false);
+"""
+
+
+class Page:
+    """What a browser says."""
+
+    def __init__(self):
+        page = self
+        self.said, self.heard, self.at = [], 0, 0.0
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.end_headers()
+                self.wfile.write(PAGE.encode())
+
+            def do_POST(self):
+                text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                if text.startswith("heard "):
+                    count = int(text[6:])
+                    if count != page.heard and count:
+                        page.at = time.monotonic()
+                    page.heard = count
+                else:
+                    page.said.append(text)
+                    page.heard = 0
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.address = f"http://localhost:{self.server.server_port}/"
+
+    def sounds(self, since):
+        """Sound came after that moment."""
+        return self.at > since and self.at
+
+
+def chromium(home, address):
+    return ("chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", f"--user-data-dir={home}",
+            "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required", "--disable-dev-shm-usage", address)
+
+
+def firefox(home, address):
+    os.makedirs(home, exist_ok=True)
+    with open(home + "/user.js", "w", encoding="ascii") as file:
+        file.write(PREFERENCES)
+    return ("firefox-esr", "--headless", "--no-remote", "--profile", home, address)
+
+
+# How long each may take to capture again, in seconds. Without a microphone Firefox opens the monitor of a sink, and pipewire-pulse
+# answers that when it may be linked, or not before Firefox gives up waiting, 30 seconds later.
+BROWSERS = (("Chromium", chromium, 1), ("Firefox", firefox, 90))
