@@ -71,8 +71,9 @@ alice.gate.event("stop 44")
 wait_for(lambda: not alice.app.manager("ListStreams"))
 alice.app.call(path, SESSION, "End")
 relay.stop()
-for answer in (None, False):
-    path = alice.app.create("carol", 1, alice.subject)
+# After a no the same contact is not asked about for a while.
+for answer, contact in ((False, "carol"), (None, "dave")):
+    path = alice.app.create(contact, 1, alice.subject)
     question = alice.agent.wait("Approve")
     if answer is not None:
         alice.agent.reply(question, "bu", answer, 1)
@@ -89,12 +90,12 @@ ok(after[("callgate_session_duration_seconds_count", "")] == 3 and after[("callg
    after[("callgate_session_duration_seconds_sum", "")] >= 2 and after[("callgate_questions_total", "timeout")] == 1 and
    after[("callgate_questions_total", "answered")] == 3 and after[("callgate_question_duration_seconds_bucket", "60.0")] == 4,
    "and the durations are those of calls and questions", text)
-secrets = ("bob", "carol", "alice", "python", "sleep", "exe:", "Test camera")
+secrets = ("bob", "carol", "dave", "alice", "python", "actor.py", "sleep", "exe:", "script:", "Test camera")
 ok(not [word for word in secrets if word in text], "nobody's name and no program's stands in it", text)
 text, apps = metrics("--apps")
-ok([value for (name, app), value in apps.items() if name == "callgate_app_sessions_total" and "python" in app] == [3] and
+ok([value for (name, app), value in apps.items() if name == "callgate_app_sessions_total" and app == SCRIPT] == [3] and
    [value for (name, app), value in apps.items() if name == "callgate_app_denied_total" and "sleep" in app] == [3] and
-   not [word for word in ("bob", "carol") if word in text], "asked for, programs do, but never the other side", text)
+   not [word for word in ("bob", "carol", "dave") if word in text], "asked for, programs do, but never the other side", text)
 refused = run(uid=ALICE)
 ok(refused.returncode == 1 and not refused.stdout and "administrator" in refused.stderr, "a user is told nothing of all users",
    refused)
