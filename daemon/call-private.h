@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the three files of a call share: call.c, call-open.c, call-peer.c. */
+/* What the files of a call share: call*.c. */
 #ifndef CALLGATE_CALL_PRIVATE_H
 #define CALLGATE_CALL_PRIVATE_H
 
@@ -9,6 +9,7 @@
 
 /* Where a call is found; each is in there from its making to its end. */
 void call_enter(struct call *call);
+void call_leave(struct call *call);
 /* The user's open calls, among them perhaps others whose uid has the same hash: compare. */
 #define CALL_FOREACH_OF(call, calls, owner) \
 	LIST_FOREACH(call, &(calls)->by_uid[(owner) % CALL_BUCKETS], same_uid)

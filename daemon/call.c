@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Sessions: keeps their facts up to date, does what follows from the facts,
- * and ends them. call-open.c makes them and asks for approval, call-peer.c has
+ * and ends them. call-list.c finds them, call-open.c makes them and asks for approval, call-peer.c has
  * the part about who is at the other end. Must not know D-Bus objects or
  * netlink: both are behind struct call_hooks. Called by the bus objects and manager.c.
  *
@@ -37,127 +37,6 @@ uint64_t call_clock(void)
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	return (uint64_t)now.tv_sec * SESSION_NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-/* ---- lists ------------------------------------------------------------------------------------- */
-
-void call_enter(struct call *call)
-{
-	struct calls *calls = call->calls;
-
-	LIST_INSERT_HEAD(&calls->all, call, all);
-	LIST_INSERT_HEAD(&calls->by_id[call->id % CALL_BUCKETS], call, same_id);
-	LIST_INSERT_HEAD(&calls->by_uid[call->uid % CALL_BUCKETS], call, same_uid);
-	calls->n_open++;
-}
-
-static void call_leave(struct call *call)
-{
-	LIST_REMOVE(call, all);
-	LIST_REMOVE(call, same_id);
-	LIST_REMOVE(call, same_uid);
-	call->calls->n_open--;
-}
-
-void call_free(struct call *call)
-{
-	if (call->facts.end == SESSION_OPEN)
-		call_leave(call);
-	else
-		LIST_REMOVE(call, all);
-	question_cancel(call->question);
-	channel_free(call->channel);
-	scope_put(call->scope);
-	sd_event_source_disable_unref(call->timer);
-	sd_event_source_disable_unref(call->pidfd_source);
-	watch_end(&call->watch);
-	if (call->pidfd >= 0)
-		close(call->pidfd);
-	free(call->owner);
-	free(call->groups);
-	call->user->held--;
-	free(call);
-}
-
-static int on_bury(sd_event_source *source, void *userdata)
-{
-	struct calls *calls = userdata;
-
-	while (!LIST_EMPTY(&calls->dead))
-		call_free(LIST_FIRST(&calls->dead));
-	return 0;
-}
-
-int calls_init(struct calls *calls, sd_bus *bus, sd_event *event, const struct call_hooks *hooks,
-	       void *userdata)
-{
-	int r;
-
-	LIST_INIT(&calls->all);
-	LIST_INIT(&calls->dead);
-	for (unsigned int i = 0; i < CALL_BUCKETS; i++) {
-		LIST_INIT(&calls->by_id[i]);
-		LIST_INIT(&calls->by_uid[i]);
-	}
-	calls->n_open = 0;
-	calls->generation = 0;
-	calls->bus = bus;
-	calls->event = event;
-	calls->hooks = hooks;
-	calls->userdata = userdata;
-	/* Not from 1: the kernel may still hold grants of the daemon's earlier life. */
-	crypto_random(&calls->next_id, sizeof(calls->next_id));
-	r = sd_event_add_defer(event, &calls->bury, on_bury, calls);
-	if (r < 0)
-		return r;
-	return sd_event_source_set_enabled(calls->bury, SD_EVENT_OFF);
-}
-
-void calls_deinit(struct calls *calls)
-{
-	on_bury(NULL, calls);
-	while (!LIST_EMPTY(&calls->all))
-		call_free(LIST_FIRST(&calls->all));
-	calls->bury = sd_event_source_disable_unref(calls->bury);
-}
-
-struct call *calls_by_path(const struct calls *calls, const char *path)
-{
-	struct call *call;
-	uint64_t id;
-
-	if (strncmp(path, CALL_PATH_PREFIX, strlen(CALL_PATH_PREFIX)) != 0)
-		return NULL;
-	id = strtoull(path + strlen(CALL_PATH_PREFIX), NULL, 16);
-	call = calls_by_id(calls, id);
-	/* A number has other spellings. */
-	return call != NULL && strcmp(call->path, path) == 0 ? call : NULL;
-}
-
-struct call *calls_by_id(const struct calls *calls, uint64_t id)
-{
-	struct call *call;
-
-	LIST_FOREACH(call, &calls->by_id[id % CALL_BUCKETS], same_id)
-	if (call->id == id)
-		return call;
-	return NULL;
-}
-
-struct call *calls_by_image(const struct calls *calls, const struct process_facts *who)
-{
-	struct call *call;
-
-	CALL_FOREACH_OF(call, calls, who->uid)
-	{
-		if (call->uid != who->uid || !call->subject.proven)
-			continue;
-		if (call->scope != NULL
-			    ? scope_id(call->scope) == who->cgroup
-			    : call->subject.pid == who->pid && call->subject.cookie == who->cookie)
-			return call;
-	}
-	return NULL;
 }
 
 /* ---- what others see --------------------------------------------------------------------------- */
