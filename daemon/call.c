@@ -532,19 +532,22 @@ int call_media_keys(struct call *call, uint8_t ret_records[CALL_KEY_RECORDS * CA
 	return 0;
 }
 
-void call_hold(struct call *call, uint64_t request, uint32_t kinds)
+bool call_hold(struct call *call, uint64_t request, uint32_t kinds)
 {
 	struct calls *calls = call->calls;
 
-	if (call->granted != 0 && (kinds & ~call->granted) == 0)
+	if (call->granted != 0 && (kinds & ~call->granted) == 0) {
 		calls->hooks->verdict(calls->userdata, request, true);
-	else if (!call->facts.confirmed && (kinds & ~call->facts.asked) == 0 &&
-		 call->n_held < BOUND_HELD_SESSION && call->policy.hold_ns > 0) {
+		return false;
+	}
+	if (!call->facts.confirmed && (kinds & ~call->facts.asked) == 0 &&
+	    call->n_held < BOUND_HELD_SESSION && call->policy.hold_ns > 0) {
 		call->held[call->n_held++] =
 			(struct call_held){ .request = request,
 					    .until = call_clock() + call->policy.hold_ns };
 		call_touch(call);
-	} else {
-		calls->hooks->verdict(calls->userdata, request, false);
+		return true;
 	}
+	calls->hooks->verdict(calls->userdata, request, false);
+	return false;
 }

@@ -339,11 +339,12 @@ static void deliver(struct gate *gate, struct nl_msg *msg)
 	case CALLGATE_CMD_REQUEST_EVENT:
 	case CALLGATE_CMD_REQUEST_GET:
 		parse_capture(attrs, gate_u64(attrs, CALLGATE_A_REQUEST), &capture);
+		if (!gate->hooks->request(gate->userdata, &capture) || gate->sock == NULL)
+			break;
 		seen = gate_message(gate, CALLGATE_CMD_SEEN, NLM_F_ACK);
 		seen = gate_whole(seen, seen == NULL ||
 						nla_put_u64(seen, CALLGATE_A_REQUEST, capture.id));
-		if (gate_command(gate, seen, NULL, NULL) == 0)
-			gate->hooks->request(gate->userdata, &capture);
+		gate_command(gate, seen, NULL, NULL);
 		break;
 	case CALLGATE_CMD_DENIED_EVENT:
 		parse_capture(attrs, 0, &capture);
