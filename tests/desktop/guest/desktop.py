@@ -12,6 +12,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "vm", "guest"))
 import demo  # noqa: E402
+import naming  # noqa: E402
+import sitting  # noqa: E402
 import unit  # noqa: E402
 from demo import Call, Person, Program, Relay, capturing_by_kernel, denied_camera, run  # noqa: E402
 from desk import BTN_LEFT, LIMIT_S, SESSION_UNIT, Desk, Forger, Hand, Monitor, until  # noqa: E402
@@ -244,7 +246,11 @@ def main():
     desk = Desk(HERE + "/session")
     hand = Hand(monitor, desk)
     forger = Forger()
-    if open_desk(desk):
+    opened = open_desk(desk)
+    if opened:
+        sitting.run_all(desk, hand, alice, button, SEEN_S)
+        naming.run_all(alice)
+    if opened and sys.argv[1:] != ["sitting"]:
         call(alice, bob, desk, hand)
         asker = Asker(desk, alice)
         ok(asker.ready, "a program of hers asks for calls", asker.ready)
