@@ -72,7 +72,7 @@ daemon_bin := $(if $(wildcard daemon/main.c),$(BUILD)/callgated)
 
 # ---- what a person asks for ------------------------------------------------------------------------------------
 
-.PHONY: all module driver module-test daemon tools tests demo check check-unit check-kernel check-bus check-desktop check-vm check-debug check-leaks \
+.PHONY: all module driver module-test daemon tools tests demo check check-unit check-kernel check-bus check-desktop check-vm check-upgrade check-debug check-leaks \
 	check-kernels debug-kernel lint clean help setup install deb check-build
 
 all: module daemon tools ## build the module, the daemon and the tools (default)
@@ -161,6 +161,9 @@ soak: ## endurance and fuzzers of the module in full, hours; SOAK=percent KFUZZ_
 
 # tests/pipewire/rules.mk
 check-sound: ## PipeWire in full, half an hour: real devices, restarts, apps; RUNS=3 BROWSERS=1
+
+check-upgrade: deb ## packages and a kernel's arrival on the disk of a whole machine, in minutes
+	$(Q)tests/run --timeout 3600 tests/vm/upgrade
 
 debug-kernel: ## build the debug kernel, once (ten minutes and more)
 	$(Q)tests/vm/debug-kernel
