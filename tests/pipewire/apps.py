@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", ".."))
@@ -53,8 +54,14 @@ def folder(browsers):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         shutil.rmtree(path + ".new", ignore_errors=True)
         print("# progress a Debian 13 is made in " + path, flush=True)
-        more = ["chromium,firefox-esr,fonts-dejavu-core"] if browsers else []
-        subprocess.run([f"{TOP}/tests/vm/rootfs", path + ".new", "debian13", *more], check=True, stdout=sys.stderr)
+        with tempfile.TemporaryDirectory() as tests:
+            # The list of packages stands beside the program; a longer one beside a copy of it.
+            shutil.copytree(f"{TOP}/tests", tests, dirs_exist_ok=True, ignore=lambda folder, names: [
+                name for name in names if folder == f"{TOP}/tests" and name not in ("vm", "debian13", "release")])
+            if browsers:
+                with open(f"{tests}/vm/packages-debian13", "a", encoding="ascii") as file:
+                    file.write("chromium\nfirefox-esr\nfonts-dejavu-core\n")
+            subprocess.run([f"{tests}/vm/rootfs", path + ".new", "debian13"], check=True, stdout=sys.stderr)
         os.rename(path + ".new", path)
     return path
 
