@@ -10,8 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
-from prompt import APPROVE, ARM_S, COMPARE, FORGET, HISTORY, INCOMING, LIMIT_S, LOCAL, PROMPT, Display, Window, done, ok, since
+from prompt import APPROVE, COMPARE, FORGET, HISTORY, INCOMING, LIMIT_S, LOCAL, PROMPT, Display, Window, done, ok, since
+
+SIDE_BY_SIDE = 5
 
 
 def colours(path):
@@ -167,13 +170,21 @@ def test_pictures():
               "history-key-german": (HISTORY, "de"), "long": (long, "en"), "long-word": (dict(INCOMING, Contact="W" * 300), "en"),
               "right-to-left": (hebrew, "en"), "local": (LOCAL, "en"), "local-german": (LOCAL, "de"), "local-chinese": (LOCAL, "zh_CN"),
               "large-german": (dict(COMPARE, Scale="200"), "de"), "large-long": (dict(long, Scale="300"), "en")}
-    sizes = {}
-    for name, (facts, language) in states.items():
-        window = Window(DISPLAY, facts, language)
-        time.sleep(1.5 * ARM_S)
-        sizes[name] = colours(window.shoot(name)), DISPLAY.place()[2:]
-        window.close()
-        ok(sizes[name][0] > 20 and max(sizes[name][1]) <= 900, f"{name} is drawn and fits", sizes[name])
+    def draw(display, names):
+        for name in names:
+            window = Window(display, *states[name]).armed()
+            yield name, (colours(window.shoot(name)), display.place()[2:])
+            window.close()
+
+    # On displays of their own, side by side: each waits until it is armed.
+    displays = [Display() for _ in range(SIDE_BY_SIDE)]
+    with ThreadPoolExecutor() as pool:
+        sizes = dict(one for drawn in pool.map(lambda i: list(draw(displays[i], list(states)[i::SIDE_BY_SIDE])), range(SIDE_BY_SIDE))
+                     for one in drawn)
+    for display in displays:
+        display.stop()
+    for name, (seen, size) in sizes.items():
+        ok(seen > 20 and max(size) <= 900, f"{name} is drawn and fits", (seen, size))
     area = {name: size[0] * size[1] for name, (_, size) in sizes.items()}
     ok(area["approve-contrast"] > 1.5 * area["approve-light"], "larger text makes a larger window", sizes)
 
