@@ -330,9 +330,11 @@ static int control_out(struct peer *p, const uint8_t *setup, const uint8_t *data
 	case 9: /* SET_CONFIGURATION */
 		p->configuration = setup[2];
 		return 0;
-	case 1:	 /* CLEAR_FEATURE */
-	case 3:	 /* SET_FEATURE */
-	case 11: /* SET_INTERFACE */
+	case 11: /* SET_INTERFACE: a stream begins with a whole frame */
+		p->sent = 0;
+		return 0;
+	case 1: /* CLEAR_FEATURE */
+	case 3: /* SET_FEATURE */
 		return 0;
 	}
 	return -EPIPE;

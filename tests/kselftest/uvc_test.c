@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "camera.h"
@@ -31,6 +32,8 @@
 
 static struct gate *gate;
 static struct usbip *dev;
+/* What the tests of cameras that go plug in. */
+static unsigned int camera = USBIP_CAMERA;
 static char node[64];
 
 static void plug(unsigned int functions)
@@ -104,6 +107,13 @@ static int take_frame(int fd, void *const *maps)
 	return ioctl(fd, VIDIOC_QBUF, &b) ? -1 : good;
 }
 
+static int fails(const char *what, int fd)
+{
+	harness_note("%s: %s", what, strerror(errno));
+	close(fd);
+	return -1;
+}
+
 /* How many of five frames hold the pattern; -1 on an error. */
 static int view(void)
 {
@@ -116,20 +126,20 @@ static int view(void)
 
 	fd = open(node, O_RDWR | O_CLOEXEC);
 	if (fd < 0 || ioctl(fd, VIDIOC_REQBUFS, &request) || request.count != BUFFERS)
-		return -1;
+		return fails("asking for buffers", fd);
 	for (i = 0; i < BUFFERS; i++) {
 		struct v4l2_buffer b = { .index = i,
 					 .type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
 					 .memory = V4L2_MEMORY_MMAP };
 
 		if (ioctl(fd, VIDIOC_QUERYBUF, &b))
-			return -1;
+			return fails("looking at buffers", fd);
 		maps[i] = mmap(NULL, b.length, PROT_READ, MAP_SHARED, fd, b.m.offset);
 		if (maps[i] == MAP_FAILED || ioctl(fd, VIDIOC_QBUF, &b))
-			return -1;
+			return fails("mapping and queueing buffers", fd);
 	}
 	if (ioctl(fd, VIDIOC_STREAMON, &type))
-		return -1;
+		return fails("starting", fd);
 	for (i = 0; i < 5; i++)
 		good += take_frame(fd, maps);
 	for (i = 0; i < BUFFERS; i++)
@@ -192,7 +202,15 @@ TEST(stop_when_revoked)
 	expect_view();
 }
 
-/* This driver knows the owner, but does not tell; see kmod/v4l2-buffers.c. */
+/* In newer kernels the driver's queue names its owner. */
+static bool tells_owner(void)
+{
+	struct utsname name;
+
+	return uname(&name) == 0 && atoi(name.release) >= 7;
+}
+
+/* Where the driver knows the owner, but does not tell; see kmod/v4l2-buffers.c. */
 TEST(deny_mapping_while_another_one_asks)
 {
 	struct app *a, *b;
@@ -209,7 +227,7 @@ TEST(deny_mapping_while_another_one_asks)
 	EXPECT_EQ(app_run(a, op_create, 0), 0);
 	EXPECT_EQ(app_run(a, op_map, 0), 0);
 	ASSERT_EQ(app_run(b, op_stall_reqbufs, 2), 1);
-	EXPECT_EQ(app_run(a, op_map, 0), -EBUSY);
+	EXPECT_EQ(app_run(a, op_map, 0), tells_owner() ? 0 : -EBUSY);
 	EXPECT(app_run(b, op_stall_end, 0) < 0);
 	EXPECT_EQ(app_run(a, op_map, 0), 0);
 	EXPECT_EQ(app_call(b, APP_MMAP_BLIND, 0), -EACCES);
@@ -268,7 +286,7 @@ static void expect_gone(struct app *app)
 	EXPECT(harness_wait(is_out_of_list, NULL, 10000));
 	EXPECT(usbip_unplug(dev));
 	gate_forget(gate);
-	plug(USBIP_CAMERA);
+	plug(camera);
 	expect_view();
 	EXPECT(usbip_unplug(dev));
 }
@@ -277,7 +295,7 @@ static void gone_while_denied(void (*go)(void))
 {
 	struct app *app;
 
-	plug(USBIP_CAMERA);
+	plug(camera);
 	app = open_app(O_NONBLOCK);
 	EXPECT_EQ(app_call(app, APP_REQBUFS, 4), -EACCES);
 	go();
@@ -290,7 +308,7 @@ static void gone_while_held(void (*go)(void))
 	uint64_t request;
 	long r;
 
-	plug(USBIP_CAMERA);
+	plug(camera);
 	app = open_app(0);
 	app_send(app, APP_REQBUFS, 4, 0);
 	request = held_request(app);
@@ -308,7 +326,7 @@ static void gone_while_streaming(void (*go)(void))
 	struct app *app;
 	long r;
 
-	plug(USBIP_CAMERA);
+	plug(camera);
 	app = open_app(0);
 	allow(app);
 	ASSERT_EQ(app_stream(app), 0);
@@ -331,7 +349,7 @@ static void gone_while_revoking(void (*go)(void))
 	int i;
 
 	for (i = 0; i < 4; i++) {
-		plug(USBIP_CAMERA);
+		plug(camera);
 		app = open_app(0);
 		allow(app);
 		ASSERT_EQ(app_stream(app), 0);
@@ -404,6 +422,56 @@ TEST(reset_while_streaming)
 	app_end(app);
 	app = open_app(O_NONBLOCK);
 	EXPECT_EQ(app_call(app, APP_REQBUFS, 4), -EACCES);
+}
+
+/* ---- packets instead of whole frames ---------------------------------------------------------------------------- */
+
+static bool nobody_streams(void *unused)
+{
+	struct gate_message *list = NULL;
+	int n = gate_dump(gate, CALLGATE_CMD_STREAM_GET, &list);
+
+	free(list);
+	return n == 0;
+}
+
+TEST(deny_and_allow_an_isochronous_camera)
+{
+	struct app *app;
+	int last = -1;
+
+	plug(USBIP_CAMERA | USBIP_ISOCHRONOUS);
+	app = open_app(O_NONBLOCK);
+	EXPECT_EQ(app_call(app, APP_REQBUFS, 4), -EACCES);
+	EXPECT_EQ(app_call(app, APP_ON, 0), -EACCES);
+	EXPECT_EQ(frames(), 0);
+
+	expect_view();
+	EXPECT(harness_wait(is_still, &last, 5000));
+
+	ASSERT_EQ(app_call(app, APP_FLAGS, 0), 0);
+	allow(app);
+	ASSERT_EQ(app_stream(app), 0);
+	ASSERT_EQ(app_frames(app, 3), 0);
+	ASSERT_EQ(gate_revoke(gate, 0, SESSION), 0);
+	last = -1;
+	EXPECT(harness_wait(is_still, &last, 5000));
+	EXPECT_EQ(app_call(app, APP_DQBUF, 0), -EACCES);
+	/* The driver's stop ends with a control transfer, which takes the device its time. */
+	EXPECT(harness_wait(nobody_streams, NULL, 10000));
+	expect_view();
+}
+
+TEST(unplug_an_isochronous_camera_while_streaming)
+{
+	camera |= USBIP_ISOCHRONOUS;
+	gone_while_streaming(pull);
+}
+
+TEST_LIMIT(unplug_an_isochronous_camera_while_revoking, 180)
+{
+	camera |= USBIP_ISOCHRONOUS;
+	gone_while_revoking(pull);
 }
 
 /* ---- the microphone -------------------------------------------------------------------------------------------- */
