@@ -48,6 +48,12 @@ static bool test_no_memory;
 module_param(test_no_memory, bool, 0600);
 MODULE_PARM_DESC(test_no_memory, "test builds: there is no memory for what comes");
 
+static uint test_no_grace;
+module_param(test_no_grace, uint, 0600);
+MODULE_PARM_DESC(
+	test_no_grace,
+	"test builds: unload without a grace period before (1) or after (2) waiting for those inside");
+
 static bool test_no_drain;
 module_param(test_no_drain, bool, 0600);
 MODULE_PARM_DESC(test_no_drain, "test builds: unload without waiting for anybody");
@@ -83,6 +89,7 @@ module_param_cb(test_leak, &test_leak_ops, NULL, 0200);
 MODULE_PARM_DESC(test_leak, "test builds: each write loses a piece of memory");
 #else
 static const bool test_no_drain;
+static const uint test_no_grace;
 #endif
 
 int callgate_device_init(void)
@@ -249,8 +256,10 @@ void callgate_device_drain(void)
 	 * whoever has uncounted itself has returned.
 	 */
 	for (round = 0; round < 2 && !test_no_drain; round++) {
-		synchronize_rcu_tasks();
-		synchronize_rcu();
+		if (!(test_no_grace & 1 << round)) {
+			synchronize_rcu_tasks();
+			synchronize_rcu();
+		}
 		while (inflight())
 			msleep(20);
 	}
