@@ -76,7 +76,7 @@ ok(rules("[rule group]\naction = deny\ngroup = 60001\n") == "allowed" and create
    creates() == "allowed", "a group that the kernel says counts, too")
 rules("[rule camera]\naction = deny\nkinds = camera\n")
 path = alice.app.create("bob", 3, alice.subject)
-question = alice.agent.wait("Approve")
+question = alice.agent.asked_about(path)
 ok(alice.properties(path)["Kinds"] == MICROPHONE and question["arguments"][1]["Kinds"] == MICROPHONE,
    "a denied kind is not asked about")
 alice.app.call(path, SESSION, "End")
@@ -86,7 +86,7 @@ ok(rules("[rule first]\naction = ask\n", "10-first.conf") == "allowed" and creat
 alice.daemon.rule("10-first.conf", None)
 rules("[rule quick]\naction = ask\nprompt_seconds = 1\n")
 path = alice.app.create("bob", 3, alice.subject)
-question = alice.agent.wait("Approve")
+question = alice.agent.asked_about(path)
 event = watcher.take(lambda e: e.get("member") == "SessionRemoved" and e["arguments"][0] == path)
 ok(question["arguments"][1]["Timeout"] == 1 and event and event["arguments"][1]["EndReason"] == "unanswered",
    "a rule's question is open as long as it says", event)
@@ -100,7 +100,7 @@ console.manager("RegisterAgent", "oa{sv}", "/agent", {"options": {"terminal": Tr
 newest = Actor(alice.bus, ALICE, [AGENT_GROUP])
 newest.become_agent()
 path = alice.app.create("bob", 3, alice.subject)
-ok(console.wait("Approve") and not newest.wait("Approve", 0.2), "an agent on a console is, though another one is newer")
+ok(console.asked_about(path) and not newest.wait("Approve", 0.2), "an agent on a console is, though another one is newer")
 alice.app.call(path, SESSION, "End")
 console.stop()
 newest.stop()
@@ -138,7 +138,7 @@ with open(alice.daemon.config, "a", encoding="utf-8") as file:
 ok(root.refusal(ROOT_PATH, MANAGER, "ReloadPolicy") == "allowed" and "when the service is restarted" in alice.daemon.log(),
    "the configuration is read anew as well, but for what only a start can change")
 held = alice.app.create("bob", 3, alice.subject)
-ok(alice.agent.wait("Approve")["arguments"][1]["Timeout"] == 7, "its keys count then")
+ok(alice.agent.asked_about(held)["arguments"][1]["Timeout"] == 7, "its keys count then")
 alice.app.call(held, SESSION, "End")
 os.chmod(f"{alice.daemon.rules}/50-test.conf", 0o666)
 ok(root.refusal(ROOT_PATH, MANAGER, "ReloadPolicy") == "Failed" and "others than root" in root.said,

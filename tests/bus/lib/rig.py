@@ -502,6 +502,10 @@ class Actor:
     def wait(self, name, limit=LIMIT):
         return self.take(lambda event: event["event"] == name, limit)
 
+    def asked_about(self, path, limit=LIMIT):
+        """The question whether to allow that session: one about another that ended may still be on its way."""
+        return self.take(lambda event: event["event"] == "Approve" and event["arguments"][0] == path, limit)
+
     def wait_signal(self, member, limit=LIMIT, path=None):
         return self.take(lambda event: event["event"] == "signal" and event["member"] == member and
                          (path is None or event["path"] == path), limit)
@@ -598,11 +602,11 @@ def start_call(alice, bob, kinds=3, change=None, approve_kinds=None, contact="bo
                subject=None, **options):
     """A call up to both Compare questions or whatever comes instead; (alice's path, bob's path, relay)."""
     path = alice.app.create(contact, kinds, subject or alice.subject, **options)
-    question = alice.agent.wait("Approve")
+    question = alice.agent.asked_about(path)
     alice.agent.reply(question, "bu", True, kinds if approve_kinds is None else approve_kinds)
     init = alice.app.wait_signal("Blob", path=path)["arguments"][0]
     other = bob.app.accept(init, claimed, bob_kinds, bob.subject)
-    question = bob.agent.wait("Approve")
+    question = bob.agent.asked_about(other)
     bob.agent.reply(question, "bu", True, bob_kinds)
     return path, other, Relay(alice.app, path, bob.app, other, change)
 
