@@ -138,6 +138,24 @@ def test_text(agent):
            "a debugger at the program that captures is told", text)
 
 
+def test_local(agent):
+    """What captures outside a call: no contact, and what that means is said."""
+    before = ask("Approve", "oa{sv}", SESSION, details(Local=True, Seconds=dbus.UInt32(600), Contact="", AppProven=False, Traced=True))
+    text = agent.expect(ASKED).group(0)
+    agent.type("allow microphone\n")
+    tap.ok(answer(before) == (True, 1) and "outside a call" in text and "NOT A CALL, NOT ENCRYPTED" in text and
+           "600 seconds at most" in text and "Known:" not in text and "Calls:" not in text,
+           "capture outside a call is asked about as what it is, with its time", text)
+    tap.ok("/usr/bin/ffmpeg" in text and "camera" in text and "microphone" in text and "unproven" in text and "debugger is attached" in text,
+           "who captures, with what, and what is not proven", text)
+    before = ask("Approve", "oa{sv}", SESSION, details(Local=True, Seconds=dbus.UInt32(600), Contact=""))
+    text = agent.expect(ASKED).group(0)
+    agent.type("deny\n")
+    tap.ok(answer(before) == (False, 0) and "unproven" not in text and "debugger" not in text, "what is proven is not called unproven; no is no", text)
+    tap.ok(approve(agent, "deny\n") == (False, 0) and "NOT A CALL" not in agent.text[agent.text.rindex("Callgate:"):],
+           "nothing of this is said of a call", agent.text[-900:])
+
+
 def test_compare(agent):
     for word, wanted in (("matches", ("matches",)), ("differs", ("differs",)), ("unverified", ("unverified",))):
         before = ask("Compare", "osa{sv}", SESSION, "123 456 789", details())
@@ -231,7 +249,7 @@ def test_restart(agent):
 def main():
     agent = start()
     tap.ok(fake.agent[2] == {"terminal": True, "pseudo": True}, "it says that it asks on a pseudo-terminal", fake.agent)
-    for test in (test_answers, test_typeahead, test_timeout, test_text, test_compare, test_queue, test_stranger,
+    for test in (test_answers, test_typeahead, test_timeout, test_text, test_local, test_compare, test_queue, test_stranger,
                  test_restart, test_end):
         test(agent)
     agent.stop()

@@ -62,6 +62,16 @@ with tempfile.TemporaryDirectory() as top:
     code, out, err = ctl("explain", "--rules", folder, "--app", "/usr/bin/other", "--user", "0", "--kind", "camera")
     ok(f"{good}:2 (rule camera): app is another" in out and f"{good}:7 (rule root): peer is another" in out,
        "and why those before it do not", out)
+    with open(folder + "/60-local.conf", "w", encoding="utf-8") as file:
+        file.write("[rule memo]\napp = exe:/usr/bin/memo\naction = ask\nlocal = ask\nlocal_seconds = 90\n")
+    code, out, err = ctl("explain", "--rules", folder, "--app", "/usr/bin/memo", "--user", "65000", "--kind", "microphone")
+    ok(code == 0 and "outside a call asked each time, for at most 90 s" in out, "what a rule lets capture outside a call is told", out)
+    code, text, err = ctl("explain", "--rules", folder, "--app", "/usr/bin/memo", "--user", "65000", "--kind", "microphone", "--json")
+    seen = json.loads(text)[0] if code == 0 else {}
+    ok((seen.get("local"), seen.get("local_seconds"), seen.get("rule")) == ("ask", 90, "memo"), "for programs as well", text)
+    code, out, err = ctl("explain", "--rules", folder, "--app", "/usr/bin/other", "--user", "65000", "--kind", "microphone")
+    seen = json.loads(ctl("explain", "--rules", folder, "--app", "/usr/bin/other", "--user", "65000", "--kind", "microphone", "--json")[1])[0]
+    ok("outside a call denied" in out and seen["local"] == "deny", "of another program, that it may not", (out, seen))
     os.chmod(good, 0o666)
     code, out, err = ctl("explain", "--rules", folder, "--app", "/a")
     ok(code == 1 and "others than root" in err, "a file that the service would not take is not explained", err)
