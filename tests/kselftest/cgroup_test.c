@@ -49,18 +49,23 @@ static struct actor *start(uid_t uid)
 }
 
 /* Anew, or for longer: a debug kernel on a busy machine does little in ten seconds. */
-static int grant_group(void)
+static int grant_group_of(uid_t uid)
 {
 	struct gate_order order = { .session = getpid(),
 				    .cgroup_fd = open(inside, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 				    .has_uid = true,
-				    .uid = USER,
+				    .uid = uid,
 				    .kinds = CALLGATE_KIND_CAMERA,
 				    .deadline = harness_now() + 9900000000ull };
 	int err = gate_grant(gate, &order, NULL);
 
 	close(order.cgroup_fd);
 	return err;
+}
+
+static int grant_group(void)
+{
+	return grant_group_of(USER);
 }
 
 /* Root does it, as the daemon does. */
@@ -112,6 +117,20 @@ TEST(deny_who_left_the_group)
 	EXPECT_EQ(actor_do(a, ACTOR_FRAME), -EACCES);
 	move(a, inside, "");
 	ASSERT_EQ(grant_group(), 0);
+	EXPECT_EQ(actor_do(a, ACTOR_NEXT), 0);
+}
+
+TEST(deny_the_next_picture_to_a_member_that_became_another_user)
+{
+	struct actor *a = start(0);
+
+	move(a, inside, "");
+	ASSERT_EQ(grant_group_of(0), 0);
+	ASSERT_EQ(actor_do(a, ACTOR_STREAM), 0);
+	EXPECT_EQ(actor_do(a, ACTOR_NEXT), 0);
+	ASSERT_EQ(actor_call(a, ACTOR_SETUID, USER, 0, NULL), 0);
+	EXPECT_EQ(actor_do(a, ACTOR_NEXT), -EACCES);
+	ASSERT_EQ(actor_call(a, ACTOR_SETUID, 0, 0, NULL), 0);
 	EXPECT_EQ(actor_do(a, ACTOR_NEXT), 0);
 }
 

@@ -253,6 +253,34 @@ TEST(deny_a_process_that_changed_its_executable)
 	EXPECT_EQ(actor_do(a, ACTOR_FRAME), 0);
 }
 
+/* The same in the middle of a capture, whose every picture was allowed until then. */
+TEST(deny_the_next_picture_to_one_who_became_another)
+{
+	struct actor *a = start(copy("/tmp/honest", 0755), 0);
+
+	ASSERT_EQ(grant(a), 0);
+	ASSERT_EQ(actor_do(a, ACTOR_STREAM), 0);
+	EXPECT_EQ(actor_do(a, ACTOR_NEXT), 0);
+	ASSERT_EQ(actor_call(a, ACTOR_BECOME, 0, 0, other_program()), 0);
+	EXPECT_EQ(actor_do(a, ACTOR_NEXT), -EACCES);
+	ASSERT_EQ(actor_call(a, ACTOR_BECOME, 0, 0, "/tmp/honest"), 0);
+	EXPECT_EQ(actor_do(a, ACTOR_NEXT), 0);
+}
+
+TEST(deny_the_next_picture_to_one_with_other_credentials)
+{
+	struct actor *a = start(copy("/tmp/honest", 0755), 0);
+
+	ASSERT_EQ(grant(a), 0);
+	ASSERT_EQ(actor_do(a, ACTOR_STREAM), 0);
+	EXPECT_EQ(actor_do(a, ACTOR_NEXT), 0);
+	EXPECT_EQ(actor_do(a, ACTOR_NEXT), 0);
+	ASSERT_EQ(actor_call(a, ACTOR_SETUID, USER, 0, NULL), 0);
+	EXPECT_EQ(actor_do(a, ACTOR_NEXT), -EACCES);
+	ASSERT_EQ(actor_call(a, ACTOR_SETUID, 0, 0, NULL), 0);
+	EXPECT_EQ(actor_do(a, ACTOR_NEXT), 0);
+}
+
 static void map_users(pid_t pid)
 {
 	char path[64];
