@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * How long a capture goes on after its session has ended: from before the controller's REVOKE to the last picture, or
+ * How long a capture goes on after its session has ended: from before whatever ends it to the last picture, or
  * samples, that a program which takes each as soon as it comes could still take. Called in the virtual machine by
  * tests/bench/guest-ask.
  *
- * The program that captures is a child, which notes the time of each picture; the parent is the controller.
+ * The program that captures is a child, which notes the time of each picture; the parent ends the session: as the controller, with REVOKE, or,
+ * while callgated is that, over D-Bus and by closing the channel, in turns.
  *
- * Usage: revoke [TIMES]
+ * Usage: revoke bare|daemon [TIMES]
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "call.h"
 #include "gate.h"
 #include "grants.h"
 #include "harness.h"
@@ -45,7 +47,19 @@ struct shared {
 	uint64_t last, denied;
 };
 
+/**
+ * struct way - how a session begins and ends
+ * @name: what is said of its end
+ */
+struct way {
+	const char *name;
+	void (*begin)(pid_t pid);
+	void (*serve)(void);
+	void (*end)(void);
+};
+
 static struct shared *shared;
+static struct gate *gate;
 
 static void note(void)
 {
@@ -132,82 +146,147 @@ _Noreturn static void capture(bool (*run)(void))
 	}
 }
 
-static void measure(const char *what, const char *unit_of, double interval, bool (*run)(void),
-		    unsigned int times)
-{
-	struct sample frame = {}, refused = {};
-	struct gate *gate = gate_open();
-	unsigned int i, late = 0;
-	uint64_t begun, last;
-	char name[80];
-	pid_t pid;
-	int err;
+/* ---- who ends a session ---------------------------------------------------------------------------------------- */
 
-	if (!gate || gate_bind(gate, NULL))
-		grants_die("bind");
+static void must(int err)
+{
+	if (!err)
+		return;
+	fprintf(stderr, "bench: %s\n", strerror(-err));
+	exit(1);
+}
+
+static void gate_begins(pid_t pid)
+{
+	gate_forget(gate);
+	must(gate_allow(gate, pid, 1, CALLGATE_KIND_ALL, 9000));
+}
+
+static void gate_serves(void)
+{
+	usleep(500);
+}
+
+static void gate_ends(void)
+{
+	must(gate_revoke(gate, 0, 1));
+}
+
+static void app_ends(void)
+{
+	call_end_by(CALL_ENDED);
+}
+
+static void other_ends(void)
+{
+	call_end_by(CALL_CLOSED);
+}
+
+static const struct way bare[] = { { "REVOKE", gate_begins, gate_serves, gate_ends } };
+static const struct way daemon_ways[] = {
+	{ "Session.End", call_begin, call_serve, app_ends },
+	{ "the other end's CLOSE", call_begin, call_serve, other_ends },
+};
+
+/* ---- one after the other --------------------------------------------------------------------------------------- */
+
+struct result {
+	struct sample frame, refused;
+	unsigned int late;
+};
+
+static void wait_for_child(const struct way *way, pid_t pid)
+{
+	if (waitpid(pid, NULL, WNOHANG) == pid)
+		exit(1);
+	way->serve();
+}
+
+static void end_once(const struct way *way, pid_t pid, double interval, struct result *result)
+{
+	uint64_t begun, last;
+
+	shared->taken = 0;
+	shared->denied = 0;
+	way->begin(pid);
+	__atomic_add_fetch(&shared->go, 1, __ATOMIC_ACQ_REL);
+	while (__atomic_load_n(&shared->taken, __ATOMIC_ACQUIRE) < FIRST)
+		wait_for_child(way, pid);
+	begun = sample_now();
+	way->end();
+	while (!__atomic_load_n(&shared->denied, __ATOMIC_ACQUIRE))
+		wait_for_child(way, pid);
+	last = shared->last > begun ? shared->last - begun : 0;
+	result->late += (double)last > interval;
+	sample_add(&result->frame, (double)last / 1000);
+	sample_add(&result->refused, (double)(shared->denied - begun) / 1000);
+}
+
+static void tell(struct result *result, const char *what, const char *way, const char *unit_of,
+		 double interval)
+{
+	char name[120];
+
+	/* Each is a repetition of one; the first is not dropped. */
+	result->frame.repetitions = result->refused.repetitions = 1;
+	sample_repetition(&result->frame);
+	sample_repetition(&result->refused);
+	snprintf(name, sizeof(name), "from %s to the last %s", way, unit_of);
+	sample_print(&result->frame, what, name, "us");
+	snprintf(name, sizeof(name), "from %s to the refusal", way);
+	sample_print(&result->refused, what, name, "us");
+	snprintf(name, sizeof(name), "from %s, later than one interval of %.2f ms", way,
+		 interval / 1e6);
+	sample_print_one(what, name, "count", result->late);
+}
+
+static void measure(const char *what, const char *unit_of, double interval, bool (*run)(void),
+		    unsigned int times, const struct way *ways, unsigned int n)
+{
+	struct result results[2] = {};
+	unsigned int i;
+	pid_t pid;
+
 	memset(shared, 0, sizeof(*shared));
 	pid = fork();
 	if (pid < 0)
 		grants_die("fork");
 	if (pid == 0) {
-		close(gate_fd(gate));
+		if (gate)
+			close(gate_fd(gate));
 		capture(run);
 	}
-	for (i = 0; i < times; i++) {
-		shared->taken = 0;
-		shared->denied = 0;
-		err = gate_allow(gate, pid, 1, CALLGATE_KIND_ALL, 9000);
-		__atomic_add_fetch(&shared->go, 1, __ATOMIC_ACQ_REL);
-		while (!err && __atomic_load_n(&shared->taken, __ATOMIC_ACQUIRE) < FIRST) {
-			if (waitpid(pid, NULL, WNOHANG) == pid)
-				exit(1);
-			usleep(1000);
-		}
-		begun = sample_now();
-		err = err ?: gate_revoke(gate, 0, 1);
-		if (err) {
-			fprintf(stderr, "bench: %s\n", strerror(-err));
-			exit(1);
-		}
-		while (!__atomic_load_n(&shared->denied, __ATOMIC_ACQUIRE)) {
-			if (waitpid(pid, NULL, WNOHANG) == pid)
-				exit(1);
-			usleep(500);
-		}
-		last = shared->last > begun ? shared->last - begun : 0;
-		late += (double)last > interval;
-		sample_add(&frame, (double)last / 1000);
-		sample_add(&refused, (double)(shared->denied - begun) / 1000);
-		gate_forget(gate);
-	}
-	/* Each is a repetition of one; the first is not dropped. */
-	frame.repetitions = refused.repetitions = 1;
-	sample_repetition(&frame);
-	sample_repetition(&refused);
-	snprintf(name, sizeof(name), "from REVOKE to the last %s", unit_of);
-	sample_print(&frame, what, name, "us");
-	snprintf(name, sizeof(name), "from REVOKE to the refusal");
-	sample_print(&refused, what, name, "us");
-	snprintf(name, sizeof(name), "later than one interval of %.2f ms", interval / 1e6);
-	sample_print_one(what, name, "count", late);
+	for (i = 0; i < times * n; i++)
+		end_once(&ways[i % n], pid, interval, &results[i % n]);
+	for (i = 0; i < n; i++)
+		tell(&results[i], what, ways[i].name, unit_of, interval);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	gate_close(gate);
 }
 
 int main(int argc, char **argv)
 {
-	unsigned int times = argc > 1 ? (unsigned int)atoi(argv[1]) : TIMES;
+	unsigned int times = argc > 2 ? (unsigned int)atoi(argv[2]) : TIMES;
+	bool bare_gate = argc > 1 && !strcmp(argv[1], "bare");
+	const struct way *ways = bare_gate ? bare : daemon_ways;
+	unsigned int n = bare_gate ? 1 : 2;
 
-	if (argc > 2 || !times) {
-		fprintf(stderr, "usage: revoke [TIMES]\n");
+	if (argc < 2 || argc > 3 || !times || (!bare_gate && strcmp(argv[1], "daemon"))) {
+		fprintf(stderr, "usage: revoke bare|daemon [TIMES]\n");
 		return 2;
 	}
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
 	if (shared == MAP_FAILED)
 		grants_die("memory");
-	measure("camera", "picture", 1e9 / 60, watch, times);
-	measure("microphone", "period", 1e9 * RECORDER_PERIOD / 48000, listen_to, times);
+	if (bare_gate) {
+		gate = gate_open();
+		if (!gate || gate_bind(gate, NULL))
+			grants_die("bind");
+	} else {
+		call_connect();
+	}
+	measure("camera", "picture", 1e9 / 60, watch, times, ways, n);
+	measure("microphone", "period", 1e9 * RECORDER_PERIOD / 48000, listen_to, times, ways, n);
 	return 0;
 }

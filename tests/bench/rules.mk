@@ -16,10 +16,11 @@ unit_cmds += $(bench_channel)
 # What runs in the virtual machine. Not the daemon's headers: it has a gate.h of its own.
 bench_guest := $(patsubst %,$(BUILD)/tests/bench/%,stream ask revoke deny)
 bench_shared := $(call obj,$(patsubst %,tests/bench/%.c,btf grants recorder sample) $(patsubst %,tests/kselftest/%.c,gate harness passing))
-$(call obj,$(filter-out tests/bench/channel.c,$(wildcard tests/bench/*.c))): CPPFLAGS := -D_GNU_SOURCE -Itests/kselftest -Ikmod/uapi
-$(bench_guest): %: %.o $(bench_shared)
+$(call obj,$(filter-out tests/bench/channel.c tests/bench/call.c,$(wildcard tests/bench/*.c))): CPPFLAGS := -D_GNU_SOURCE -Itests/kselftest -Ikmod/uapi
+$(BUILD)/tests/bench/revoke: $(call obj,tests/bench/call.c)
+$(bench_guest): %: %.o $(bench_shared) $(BUILD)/libcallgate.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(hardened_ld) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(hardened_ld) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS)
 
 # A daemon that allows ten times as many sessions, so that the growth beyond the cap is seen too.
 many_objects := $(patsubst %.c,$(BUILD)/tests/bench/many/%.o,$(daemon_src))
