@@ -130,6 +130,23 @@ class Desk:
         self.front(7)
         return until(lambda: self.as_alice("xdotool", "getmouselocation").returncode == 0)
 
+    @staticmethod
+    def other_session(name, terminal):
+        """Another person's session on the seat, of a shell; in front."""
+        subprocess.run(["systemd-run", "--quiet", "--unit", name + "-console", "-p", "User=" + name, "-p", "PAMName=login",
+                        "-p", f"TTYPath=/dev/tty{terminal}", "-p", "StandardInput=tty", "-p", f"UtmpIdentifier=tty{terminal}",
+                        "-p", "UtmpMode=user", "-E", "XDG_SESSION_TYPE=tty", "-E", "XDG_SESSION_CLASS=user", "-E", "XDG_SEAT=seat0",
+                        "-E", f"XDG_VTNR={terminal}", "sleep", "infinity"], check=True)
+        Desk.front(terminal)
+
+    @staticmethod
+    def who_is_in_front():
+        """By logind: a user's name, or nothing."""
+        shown = subprocess.run(["loginctl", "show-seat", "-p", "ActiveSession", "--value", "seat0"], capture_output=True, text=True,
+                               check=False).stdout.strip()
+        return shown and subprocess.run(["loginctl", "show-session", "-p", "Name", "--value", shown], capture_output=True, text=True,
+                                        check=False).stdout.strip()
+
     def user(self, *words):
         """systemctl --user, as alice."""
         return self.as_alice("env", "XDG_RUNTIME_DIR=/run/user/1000", "systemctl", "--user", *words)

@@ -92,7 +92,6 @@ def open_desk(desk):
 
 def call(alice, bob, desk, hand):
     """The main job, with a hand."""
-    ok(bob.start_agent(), "Bob has his terminal", bob.agent.text)
     relay = Relay(demo.PLACE, 1)
     command = [word.format(mic=demo.MICROPHONE) for word in demo.CAPTURE[:-3]] + ["-f", "null", "-"]
     now = Call(alice, bob, relay, command, ["sh", "-c", "cat >/dev/null"])
@@ -247,11 +246,14 @@ def main():
     hand = Hand(monitor, desk)
     forger = Forger()
     opened = open_desk(desk)
-    if opened:
-        sitting.run_all(desk, hand, alice, button, SEEN_S)
-        naming.run_all(alice)
-    if opened and sys.argv[1:] != ["sitting"]:
+    alone = sys.argv[1:] == ["sitting"]
+    opened = opened and ok(bob.start_agent(), "Bob has his terminal", bob.agent.text)
+    if opened and not alone:
         call(alice, bob, desk, hand)
+    if opened:
+        sitting.run_all(desk, hand, alice, bob, button, SEEN_S, first=alone)
+        naming.run_all(alice)
+    if opened and not alone:
         asker = Asker(desk, alice)
         ok(asker.ready, "a program of hers asks for calls", asker.ready)
         presses(asker, desk, hand)

@@ -3,7 +3,7 @@
 import json
 
 from demo import CTL, run
-from sitting import HERE, Recorder, configure
+from sitting import HERE, Recorder, as_delivered, configure
 from unit import ok
 
 RUNTIME = "XDG_RUNTIME_DIR=/run/user/1000"
@@ -21,7 +21,7 @@ def named(alice, *start):
     recorder.do("end")
     recorder.process.kill()
     recorder.process.wait()
-    return [(one["App"], one["AppProven"]) for one in shown]
+    return [(one["app"], one["app_proven"]) for one in shown]
 
 
 def scope(unit):
@@ -41,3 +41,4 @@ def run_all(alice):
     ok(seen == [("snap:recorder", False)], "likewise one of Snap's", seen)
     seen = named(alice, *SANDBOX)
     ok(seen == "NotAllowed", "a sandbox that no unit names is refused", seen)
+    as_delivered()

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Who sits at the machine: another user in front, a locked screen, a session that came over the network. A part of desktop.py.
 
-What captures is a recorder of alice's, outside a call, so that there is no other side that could end it.
+But for the first, what captures is a recorder of alice's, outside a call: allowed by a window, for a while, in the history.
 """
+import json
 import os
 import subprocess
 import time
@@ -15,6 +16,8 @@ from unit import ok, systemctl
 HERE = os.path.dirname(os.path.realpath(__file__))
 CONF = "/etc/callgate/callgate.conf"
 QUIET_S = 3
+# Long enough for a loaded machine to read a picture in it.
+SHORT_S = 10
 
 
 class Recorder:
@@ -38,6 +41,11 @@ def configure(text):
     return run([demo.CTL, "policy", "reload"])
 
 
+def as_delivered():
+    os.unlink(CONF)
+    run([demo.CTL, "policy", "reload"])
+
+
 def lock(desk, locked):
     """As her screen locker tells logind."""
     session = run(["loginctl", "show-seat", "-p", "ActiveSession", "--value", "seat0"])[1].strip()
@@ -57,29 +65,73 @@ def allow(desk, hand, button, seen_s):
     return desk.gone()
 
 
-def run_all(desk, hand, alice, button, seen_s):
+def run_all(desk, hand, alice, bob, button, seen_s, first):
+    """@first: the two have not called each other yet."""
+    def allowed():
+        return allow(desk, hand, button, seen_s)
+
+    begun = time.monotonic()
+    another_user(desk, alice, bob, allowed, first)
+    recorder = outside_a_call(desk, alice, allowed)
+    locked_screen(desk, alice, recorder, allowed)
+    for_a_while(alice, allowed)
+    from_elsewhere(alice)
+    print(f"# {time.monotonic() - begun:.0f} s", flush=True)
+
+
+def another_user(desk, alice, bob, allowed, first):
+    """A call whose command records again and again, as an app would that is told that it may not."""
+    relay = demo.Relay(demo.PLACE, 7)
+    record = f"while :; do arecord -q -D {demo.MICROPHONE} -f S16_LE -r 48000 -c 2 -t raw /dev/null 2>/dev/null; sleep 0.2; done"
+    call = demo.Call(alice, bob, relay, ["sh", "-c", record], ["sh", "-c", "cat >/dev/null"])
+    answered = [allowed(), bob.answer("allow")]
+    if first:
+        answered += [bob.question(), allowed()]
+        bob.agent.type("matches\n")
+    ok(all(answered) and until(demo.capturing_by_kernel), "a call of alice's captures", (answered, call.caller.text, call.callee.text))
+    desk.other_session("mallory", 8)
+    ok(until(lambda: not demo.capturing_by_kernel()) and desk.who_is_in_front() == "mallory" and demo.denied_microphone(alice)[0],
+       "when mallory's session is in front it captures no more", desk.who_is_in_front())
+    ok(not until(demo.capturing_by_kernel, QUIET_S) and facts(alice) == [("live", [])] and call.caller.process.poll() is None,
+       "it stays connected, and its command is still denied", (facts(alice), call.caller.text))
+    desk.front(7)
+    ok(until(demo.capturing_by_kernel) and desk.who_is_in_front() == "alice", "when alice's is again it goes on, unasked", call.caller.text)
+    call.stop()
+    relay.tell("quit")
+    until(lambda: not facts(alice))
+    systemctl("stop", "mallory-console")
+
+
+def facts(alice):
+    """State and what may be captured, of each of her sessions."""
+    return [(one["state"], one["granted"]) for one in json.loads(run(alice.argv(demo.CTL, "sessions", "--json"))[1] or "[]")]
+
+
+def outside_a_call(desk, alice, allowed):
     recorder = Recorder(alice)
-    ok(recorder.do("local") == "NotAllowed", "as delivered a recorder may not even ask")
+    ok(recorder.do("local") == "NotAllowed" and recorder.do("read") == "EACCES", "as delivered a recorder may not even ask")
     said = configure("[local]\naction = ask\nseconds = 3600\n")
     recorder.do("local")
-    ok(allow(desk, hand, button, seen_s) and recorder.becomes("live 2") and recorder.do("read") == "picture",
+    ok(allowed() and recorder.becomes("live 2") and recorder.do("read") == "picture" and recorder.do("next") == "picture",
        "where the policy says so she is asked in a window, and it captures", said)
-
-    # ---- another user
     desk.front(1)
-    ok(recorder.becomes("live 0") and recorder.do("read") == "EACCES", "when her session is not in front nothing captures",
-       recorder.do("state"))
+    ok(recorder.becomes("live 0") and recorder.do("read") == "EACCES" and not desk.who_is_in_front(),
+       "when an empty terminal is in front nothing new captures", recorder.do("state"))
+    seen = recorder.do("next")
+    ok(seen not in ("picture", "nothing"), "nor what captured already", seen)
     desk.front(7)
-    ok(recorder.becomes("live 2") and recorder.do("read") == "picture", "when it is again, what she had allowed does")
+    ok(recorder.becomes("live 2") and recorder.do("read") == "picture", "when her session is again, what she had allowed does")
+    return recorder
 
-    # ---- a locked screen
+
+def locked_screen(desk, alice, recorder, allowed):
     said = lock(desk, True)
     second = Recorder(alice)
     ok(second.do("local") == "asked" and not desk.window(QUIET_S) and second.do("state") == "new 0",
        "while the screen is locked what is new waits", said)
     ok(recorder.do("state") == "live 2" and recorder.do("read") == "picture", "and what runs goes on")
     lock(desk, False)
-    ok(allow(desk, hand, button, seen_s) and second.becomes("live 2"), "unlocked it is asked about", second.do("state"))
+    ok(allowed() and second.becomes("live 2"), "unlocked it is asked about", second.do("state"))
     second.do("end")
     configure("[local]\naction = ask\nseconds = 3600\n[lock]\ncalls = end\n")
     ok(recorder.do("state") == "live 2", "a policy that ends calls when the screen is locked ends none before")
@@ -87,18 +139,38 @@ def run_all(desk, hand, alice, button, seen_s):
     ok(recorder.becomes("NotFound") and recorder.do("read") == "EACCES", "then it does")
     lock(desk, False)
 
-    # ---- from elsewhere
+
+def for_a_while(alice, allowed):
+    """Ends by itself, in the kernel, too; and is in her history as what it was."""
+    run(alice.argv(demo.CTL, "history", "setup"))
+    configure(f"[local]\naction = ask\nseconds = {SHORT_S}\n")
+    recorder = Recorder(alice)
+    recorder.do("local")
+    ok(allowed() and recorder.becomes("live 2") and recorder.do("next") == "picture", f"for {SHORT_S} s it captures")
+    ok(recorder.becomes("NotFound") and recorder.do("next") not in ("picture", "nothing") and recorder.do("read") == "EACCES",
+       "then it does not", recorder.do("state"))
+    text = run(alice.argv(demo.CTL, "history", "--json"))[1]
+    kept = json.loads(text)["history"] if text.startswith("{") else [{}]
+    mine = [one for one in kept if one.get("end_reason") == "expired"]
+    ok(len(mine) == 1 and mine[0]["level"] == "local" and mine[0]["app"] == f"script:{HERE}/recorder.py" and
+       mine[0]["kinds"] == "camera" and 0 < mine[0]["camera_seconds"] <= SHORT_S, "the history says who, what, that it was no call, and why it ended", text)
+
+
+def from_elsewhere(alice):
     configure("[prompt]\npseudo_terminal = yes\n")
     elsewhere = Program([HERE + "/remote.py", "alice", demo.AGENT], terminal=True)
     ok(elsewhere.expect("not at this machine", LIMIT_S), "in a session that came over the network nobody can approve", elsewhere.text)
     elsewhere.stop()
-    here = Program(alice.argv(demo.AGENT), terminal=True)
-    # Whatever she started elsewhere is over.
-    ok(here.expect("ready", LIMIT_S), "on a terminal at the machine she can", here.text)
-    here.stop()
+
+    def here():
+        """logind learns a moment later that the session elsewhere is over."""
+        agent = Program(alice.argv(demo.AGENT), terminal=True)
+        said = agent.expect("ready|not at this machine", LIMIT_S)
+        agent.stop()
+        return said and said.group(0) == "ready"
+    ok(until(here), "on a terminal at the machine she can")
     configure("[prompt]\npseudo_terminal = yes\nremote = yes\n")
     elsewhere = Program([HERE + "/remote.py", "alice", demo.AGENT], terminal=True)
     ok(elsewhere.expect("ready", LIMIT_S), "unless the policy says so", elsewhere.text + systemctl("status", "systemd-logind").stdout)
     elsewhere.stop()
-    os.unlink(CONF)
-    run([demo.CTL, "policy", "reload"])
+    as_delivered()
