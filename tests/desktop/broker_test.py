@@ -79,6 +79,8 @@ class Seated(Compositor):
             self.name = file.read()
 
 
+UNANSWERED = "org.callgate1.Error.Denied"
+
 prepare()
 bus = Bus()
 os.chmod(bus.dir, 0o755)
@@ -105,13 +107,13 @@ def asked_on(compositor, elsewhere, what):
     before = ask()
     tap.ok(until(lambda: compositor.window() or len(fake.asked) > before) and compositor.window() and not elsewhere.window(), what, agent.text)
     loop.do(lambda: fake.ask("Cancel", SESSION, signature="o"))
-    tap.ok(until(lambda: len(fake.asked) > before and not compositor.window()) and fake.asked[before][1] == (False, 0), "and a no when it is withdrawn",
+    tap.ok(until(lambda: len(fake.asked) > before and not compositor.window()) and fake.asked[before][1] == UNANSWERED, "and no answer when it is withdrawn",
            fake.asked)
 
 
 def refused(why, what):
     before = ask()
-    tap.ok(until(lambda: len(fake.asked) > before) and fake.asked[before][1] == (False, 0) and agent.expect(why) and
+    tap.ok(until(lambda: len(fake.asked) > before) and fake.asked[before][1] == UNANSWERED and agent.expect(why) and
            not mine.window() and not other.window(), what, agent.text)
 
 
