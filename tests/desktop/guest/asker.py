@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A program of a user's that wants to capture in calls. For each line "KINDS" at its standard input it asks for a
-session, and prints what became of it: "approved KINDS" once the daemon offers the call, or the reason of its end."""
+"""A program of a user's that wants to capture in calls. For each line "KINDS [CONTACT]" at its standard input it asks
+for a session, and prints what became of it: "approved KINDS" once the daemon offers the call, or the reason of its end."""
 import os
 import sys
 
@@ -37,7 +37,9 @@ class Asker:
         manager = dbus.Interface(self.bus.get_object(NAME, ROOT, introspect=False), MANAGER)
         try:
             self.asked += 1
-            self.path = manager.CreateSession(f"bob{self.asked}", dbus.UInt32(int(line)), dbus.types.UnixFd(pidfd), {},
+            kinds, *contact = line.split()
+            self.path = manager.CreateSession(contact[0] if contact else f"bob{self.asked}", dbus.UInt32(int(kinds)),
+                                              dbus.types.UnixFd(pidfd), {},
                                               signature="suha{sv}", timeout=30)
         except dbus.DBusException as error:
             say("error", error.get_dbus_name())

@@ -34,10 +34,10 @@ class Asker:
         self.process = subprocess.Popen(person.argv(HERE + "/asker.py"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.ready = self.process.stdout.readline().strip() == "ready"
 
-    def ask(self, kinds=3, shown=True):
+    def ask(self, kinds=3, shown=True, contact=""):
         """Has the question on the screen, armed: its place."""
         self.begun = time.time()
-        self.process.stdin.write(f"{kinds}\n")
+        self.process.stdin.write(f"{kinds} {contact}\n")
         self.process.stdin.flush()
         if not shown:
             return None
@@ -196,7 +196,8 @@ def displays(asker, desk, hand, alice):
 def clothes(asker, desk):
     """The user's own style sheets and fonts: whoever writes them would draw another question."""
     def picture():
-        place = asker.ask()
+        # No is no this once where the window was closed, so that the same contact is asked about.
+        place = asker.ask(contact="carol")
         seen = desk.picture(place)
         desk.close()
         asker.answer()
