@@ -137,6 +137,9 @@ class Desk:
                         "-p", f"TTYPath=/dev/tty{terminal}", "-p", "StandardInput=tty", "-p", f"UtmpIdentifier=tty{terminal}",
                         "-p", "UtmpMode=user", "-E", "XDG_SESSION_TYPE=tty", "-E", "XDG_SESSION_CLASS=user", "-E", "XDG_SEAT=seat0",
                         "-E", f"XDG_VTNR={terminal}", "sleep", "infinity"], check=True)
+        # Before logind knows of it an empty terminal would be in front.
+        until(lambda: name in subprocess.run(["loginctl", "--no-legend", "list-sessions"], capture_output=True, text=True,
+                                             check=False).stdout)
         Desk.front(terminal)
 
     @staticmethod

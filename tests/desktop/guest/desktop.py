@@ -252,7 +252,7 @@ def main():
     if opened and not alone:
         call(alice, bob, desk, hand)
     if opened:
-        sitting.run_all(desk, hand, alice, bob, button, SEEN_S, first=alone)
+        sitting.run_all(desk, hand, alice, bob, button, SEEN_S, alone)
         naming.run_all(alice)
     if opened and not alone:
         asker = Asker(desk, alice)
