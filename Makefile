@@ -29,7 +29,7 @@ CMOCKA_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null)
 
 CPPFLAGS += -D_GNU_SOURCE -Idaemon -Itools -Ikmod/uapi
 common := -std=gnu11 -g -Wall -Wextra -Werror -Wvla -Wstrict-prototypes -Wmissing-prototypes \
-	-Wno-unused-parameter -pthread
+	-Wno-unused-parameter -pthread -ffile-prefix-map=$(CURDIR)=.
 CFLAGS ?= -O2
 hardened := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
 hardened_ld := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
@@ -37,6 +37,7 @@ hardened_ld := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 sanitized := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
 compile = $(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(common) -MMD -MP
+all_flags := $(compile) $(CFLAGS) $(hardened) $(sanitized)
 # Quiet by default, V=1 shows the commands.
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
@@ -200,11 +201,16 @@ check-all: check-build
 
 # ---- rules -----------------------------------------------------------------------------------------------------
 
-$(BUILD)/%.o: %.c
+# Other flags make other objects.
+.PHONY: FORCE
+$(BUILD)/flags: FORCE
+	$(Q)mkdir -p $(@D) && (echo '$(all_flags)' | cmp -s - $@ || echo '$(all_flags)' >$@)
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(compile) $(CFLAGS) $(hardened) -c -o $@ $<
 
-$(BUILD)/asan/%.o: %.c
+$(BUILD)/asan/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(compile) $(sanitized) -c -o $@ $<
 
