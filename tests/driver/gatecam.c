@@ -50,7 +50,7 @@ module_param(freed, int, 0600);
 MODULE_PARM_DESC(freed, "buffers were given back: 1, while a mapping was being made: 2");
 
 static const u32 caps[NODES] = {
-	V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_READWRITE,
+	V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_READWRITE | V4L2_CAP_STREAMING,
 	V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_VIDEO_OUTPUT | V4L2_CAP_READWRITE,
 	V4L2_CAP_VIDEO_M2M | V4L2_CAP_READWRITE,
 };
