@@ -77,7 +77,9 @@ def boot(alice):
     order = [int(show(unit, stamp + "TimestampMonotonic") or 0)
              for unit, stamp in (("callgate-module", "ExecMainExit"), ("systemd-udev-trigger", "InactiveExit"),
                                  ("callgate", "ActiveEnter"), ("systemd-user-sessions", "InactiveExit"))]
-    ok(0 < order[0] < order[1] < order[2] < order[3], "module, drivers, daemon, and only then people's programs", order)
+    said = subprocess.run(["journalctl", "--no-pager", "-o", "short-monotonic", "-u", "callgate", "-u", "callgate-module"],
+                          capture_output=True, text=True, check=False).stdout
+    ok(0 < order[0] < order[1] < order[2] < order[3], "module, drivers, daemon, and only then people's programs", (order, said))
     facts = status(daemon())
     ok(facts["Uid"].split() == [str(__import__("pwd").getpwnam("callgate").pw_uid)] * 4 and
        int(facts["CapPrm"], 16) == int(facts["CapEff"], 16) == int(facts["CapAmb"], 16) == 0 and
@@ -127,6 +129,8 @@ def disabled(alice):
 
 
 RULES_D = "/etc/callgate/policy.d/50-test.conf"
+RULES_POLKIT = "/etc/polkit-1/rules.d/50-test.rules"
+GROUP = "cameras"
 ACTIONS = ("set-mode", "reload-policy", "end-sessions")
 
 
@@ -149,6 +153,22 @@ def administration(alice):
     denied = [user(*words) for words in tries]
     ok(all(code == 1 and "administrator" in text for code, text in denied) and show("polkit", "ActiveState") == "active",
        "it runs, and a user whom it does not authorise does none of them", denied)
+    demo.run(["groupadd", "--force", GROUP])
+    demo.run(["gpasswd", "--add", "alice", GROUP])
+    write(RULES_POLKIT, "polkit.addRule(function(action, subject) {\n"
+          "  if (['org.callgate1.set-mode', 'org.callgate1.reload-policy'].indexOf(action.id) >= 0 && "
+          f"subject.isInGroup('{GROUP}'))\n    return polkit.Result.YES;\n}});\n")
+    wait_for(lambda: user("policy", "reload")[0] == 0, LONG, 0.5)
+    allowed = [user(*words) for words in tries]
+    ok([code for code, _ in allowed] == [0, 0, 1] and not denied_camera(alice)[0],
+       "a rule of the administrator's lets a group set the mode and reload, and nothing else", allowed)
+    code, text = user("enforce", "--yes")
+    ok(code == 0 and closed(alice), "both ways", text)
+    others = [demo.run(Person("bob").argv(demo.CTL, *words), LONG) for words in tries]
+    ok(all(code == 1 and "administrator" in text for code, text in others) and closed(alice), "who is not in it does neither", others)
+    os.unlink(RULES_POLKIT)
+    ok(wait_for(lambda: user("policy", "reload")[0] == 1, LONG, 0.5) and "administrator" in user("permissive")[1] and closed(alice),
+       "without the rule it is root's again")
 
 
 def reload(alice):
@@ -186,7 +206,7 @@ def crash(alice):
 FRAMES = demo.PLACE + "/frames"
 COUNT_FRAMES = ["sh", "-c", f"arecord -q -D $0 -f S16_LE -r 48000 -c 2 -t raw /dev/null & v4l2-ctl -d {demo.CAMERA} "
                 "--set-fmt-video width=320,height=180 --set-parm 2 --stream-mmap 16 --verbose --stream-count 10000 "
-                f">{FRAMES} 2>&1"]
+                f">{FRAMES} 2>&1; echo over >>{FRAMES}; wait"]
 
 
 def frames():
@@ -200,6 +220,34 @@ def frames():
 
 def camera_since(alice):
     return [s["since"] for s in demo.streams(alice) or () if "camera" in s["kinds"]]
+
+
+def over():
+    """Did the program that counts them end?"""
+    with open(FRAMES, encoding="utf-8") as file:
+        return file.read().endswith("over\n")
+
+
+def rules(text):
+    write(RULES_D, text)
+    return systemctl("reload", "callgate").returncode == 0
+
+
+def rules_count(alice, call):
+    """New rules in a call: those about somebody else change nothing, those about one of its kinds end the capture of that kind."""
+    before, since, count = daemon(), camera_since(alice), len(frames())
+    ok(rules("[rule other]\naction = deny\napp = exe:/usr/bin/other\n") and
+       wait_for(lambda: len(frames()) > count + 4, LONG, 0.2) and frames() == list(range(frames()[0], frames()[0] + len(frames()))) and
+       since and camera_since(alice) == since and daemon() == before, "a reload in a call does not touch what it captures",
+       (since, camera_since(alice), frames()[-20:], call.caller.text))
+    ok(rules("[rule camera]\naction = deny\nkinds = camera\n") and wait_for(over, LONG, 0.2) and
+       wait_for(lambda: camera_since(alice) == [], LONG, 0.2), "one that takes the camera away ends the camera's capture",
+       (camera_since(alice), frames()[-20:], call.caller.text))
+    ok({kind for s in demo.streams(alice) or () for kind in s["kinds"]} == {"microphone"} and capturing_by_kernel() and
+       call.caller.process.poll() is None and call.callee.process.poll() is None and daemon() == before,
+       "and neither the microphone's nor the call", (demo.streams(alice), call.caller.text))
+    os.unlink(RULES_D)
+    systemctl("reload", "callgate")
 
 
 def begin(alice, bob, number, command, first=False):
@@ -231,6 +279,7 @@ def restart(alice, bob):
     ok(since and camera_since(alice) == since and capturing_by_kernel(), "nothing was stopped and begun again",
        (since, camera_since(alice)))
     ok("goes on" in call.caller.text, "the caller was told", call.caller.text)
+    rules_count(alice, call)
     os.makedirs("/run/systemd/system/callgate.service.d", exist_ok=True)
     with open("/run/systemd/system/callgate.service.d/forget.conf", "w", encoding="utf-8") as file:
         file.write("[Service]\nFileDescriptorStoreMax=0\n")
