@@ -22,6 +22,25 @@ static const char *means(const char *authentication)
 	return "new: no key is known yet";
 }
 
+/* Which program asks, and what will capture. */
+static bool add_program(char **text, const char *label, const struct client_dict *details)
+{
+	bool good = prompt_field(text, label, client_text(details, "App"));
+
+	if (*client_text(details, "AppName"))
+		good = good && prompt_field(text, "Called", client_text(details, "AppName"));
+	if (!client_number(details, "AppProven"))
+		good = good &&
+		       prompt_line(text, "              (unproven: only the program's own word)");
+	good = good && prompt_field(text, "Captures", client_text(details, "Subject"));
+	if (client_number(details, "Traced"))
+		good = good &&
+		       prompt_line(
+			       text,
+			       "              (a debugger is attached to it and sees what it captures)");
+	return good && prompt_field(text, "With", plain_kinds(client_number(details, "Kinds")));
+}
+
 static char *text_of_local(const struct client_dict *details)
 {
 	char *text = NULL, seconds[48];
@@ -30,20 +49,7 @@ static char *text_of_local(const struct client_dict *details)
 	snprintf(seconds, sizeof(seconds), "%u seconds at most",
 		 (unsigned)client_number(details, "Seconds"));
 	good = prompt_line(&text, "Callgate: a program wants to capture outside a call. May it?") &&
-	       prompt_field(&text, "Program", client_text(details, "App"));
-	if (*client_text(details, "AppName"))
-		good = good && prompt_field(&text, "Called", client_text(details, "AppName"));
-	if (!client_number(details, "AppProven"))
-		good = good &&
-		       prompt_line(&text, "              (unproven: only the program's own word)");
-	good = good && prompt_field(&text, "Captures", client_text(details, "Subject"));
-	if (client_number(details, "Traced"))
-		good = good &&
-		       prompt_line(
-			       &text,
-			       "              (a debugger is attached to it and sees what it captures)");
-	good = good && prompt_field(&text, "With", plain_kinds(client_number(details, "Kinds"))) &&
-	       prompt_field(&text, "For", seconds) &&
+	       add_program(&text, "Program", details) && prompt_field(&text, "For", seconds) &&
 	       prompt_line(
 		       &text,
 		       "  NOT A CALL, NOT ENCRYPTED: what it captures it can keep or send to anybody.");
@@ -73,19 +79,7 @@ char *text_of_approve(const struct client_dict *details)
 				    client_text(details, "Contact")) &&
 		       prompt_field(&text, "Known",
 				    means(client_text(details, "PeerAuthentication")));
-	good = good && prompt_field(&text, "Through", client_text(details, "App"));
-	if (*client_text(details, "AppName"))
-		good = good && prompt_field(&text, "Called", client_text(details, "AppName"));
-	if (!client_number(details, "AppProven"))
-		good = good &&
-		       prompt_line(&text, "              (unproven: only the program's own word)");
-	good = good && prompt_field(&text, "Captures", client_text(details, "Subject"));
-	if (client_number(details, "Traced"))
-		good = good &&
-		       prompt_line(
-			       &text,
-			       "              (a debugger is attached to it and sees what it captures)");
-	good = good && prompt_field(&text, "With", plain_kinds(client_number(details, "Kinds")));
+	good = good && add_program(&text, "Through", details);
 	if (client_number(details, "TellsPrograms"))
 		good = good &&
 		       prompt_field(&text, "Tells them",
