@@ -12,11 +12,11 @@ import time
 
 STEP = "/var/lib/machine-step"
 LONG = 120  # seconds for what an idle machine does in one
-BUILD_S = 3600
 PASSWORD = "callgate1"
-SOURCE = "/usr/src/callgate-0.1/kmod/main.c"
 KEY = "/var/lib/dkms/mok.pub"
 STRICT = "/etc/callgate/strict"
+# What the kernel's two ways to refuse, by its configuration or by its lockdown, become in kmod's words.
+REFUSED = re.compile("Key was rejected|not permitted", re.I)
 RELEASE = os.uname().release
 
 
@@ -34,15 +34,6 @@ def run(*argv, limit=LONG, **options):
     except subprocess.TimeoutExpired as late:
         return None, f"{argv}: not finished after {limit} s: {late.stdout}"
     return done.returncode, done.stdout
-
-
-def apt(*words):
-    return run("apt-get", "-y", "-q", *words, limit=BUILD_S, env=dict(os.environ, DEBIAN_FRONTEND="noninteractive"))
-
-
-def configure(release):
-    """As at its installation: runs the hooks."""
-    return run("dpkg-reconfigure", f"linux-image-{release}", limit=BUILD_S, env=dict(os.environ, DEBIAN_FRONTEND="noninteractive"))
 
 
 def soon(question):
@@ -98,7 +89,8 @@ def built(release):
 
 
 def signer(release):
-    return run("modinfo", "-k", release, "-F", "signer", "callgate")[1].strip()
+    code, text = run("modinfo", "-k", release, "-F", "signer", "callgate")
+    return text.strip() if code == 0 else ""
 
 
 def doctor():
@@ -161,24 +153,23 @@ def enrol():
 
 # ---- one for each boot
 
-def new_machine(other):
+def installed(other):
     ok("SecureBoot enabled" in run("mokutil", "--sb-state")[1] and
        "[integrity]" in open("/sys/kernel/security/lockdown", encoding="ascii").read(),
        "Secure Boot is on, and the kernel locked down", run("mokutil", "--sb-state"))
-    ok(early() == "captured" and captures()[0] == {"camera", "microphone"}, "before Callgate everything captures, from the boot on",
-       (early(), captures()))
-    code, text = apt("install", "/share/callgate.deb", "/share/callgate-dkms.deb")
-    ok(code == 0 and built(RELEASE), f"apt installs the packages, and DKMS builds the module for {RELEASE}", text)
-    ok(signer(RELEASE), f"signed with a key of this machine's: {signer(RELEASE)}", text)
+    ok(built(RELEASE) and signer(RELEASE), f"the module is signed with a key of this machine's: {signer(RELEASE)}")
+    ok(not gate() and run("systemctl", "is-failed", "callgate-module")[1].strip() == "failed", "the start went on without it",
+       run("systemctl", "status", "callgate-module")[1])
+    ok(early() == "captured" and captures()[0] == {"camera", "microphone"}, "everything captures, from the start on", (early(), captures()))
     code, text = run("modprobe", "callgate")
-    ok(code != 0 and not gate(), "whose key is not enrolled: the kernel refuses it", text)
+    ok(code != 0 and REFUSED.search(text) and not gate(), "its key is not enrolled: the kernel refuses it", text)
     line = doctor()["module"]
     ok(not line["ok"] and f"'{signer(RELEASE)}' signed it" in line["what"] and "mokutil --import" in line["do"],
        "doctor says so, and what to do", line)
     module = built(RELEASE)[0]
     bare = unsigned()
     code, text = run("insmod", bare)
-    ok(code != 0 and not gate(), "one that nobody signed is refused too", text)
+    ok(code != 0 and REFUSED.search(text) and not gate(), "one that nobody signed is refused too", text)
     run("mv", module, module + ".kept")
     run("cp", bare, module)
     line = doctor()["module"]
@@ -189,83 +180,34 @@ def new_machine(other):
     good, seen = strict(False)
     ok(good, "or left as they were", seen)
     good, seen = enrol()
-    ok(good, "the key is handed in, for the firmware to ask about", seen)
+    ok(good, "the key is handed in, for shim to ask about", seen)
 
 
 def enrolled(other):
     ok("already enrolled" in run("mokutil", "--test-key", KEY)[1], "the key is enrolled", run("mokutil", "--test-key", KEY))
-    ok(gate() and run("systemctl", "is-active", "callgate", "callgate-module")[0] in (0, 3) and
-       run("systemctl", "is-active", "callgate")[1].strip() == "active", "the signed module is loaded at the boot, with the daemon",
+    ok(gate() and run("systemctl", "is-active", "callgate")[1].strip() == "active", "the module is loaded at the start, with the daemon",
        (run("systemctl", "status", "callgate", "callgate-module")[1], dmesg()[-2000:]))
-    ok(early() == "denied", "and denied what tried before anything else ran", early())
-    ok(captures()[0] == {"camera", "microphone"}, "first contact is permissive", captures())
     code, text = run("callgatectl", "enforce", "--yes")
     ok(code == 0 and captures()[0] == set(), "and enforces when it is told to", (text, captures()))
     run("systemctl", "stop", "callgate")
     run("rmmod", "callgate")
-    bare = unsigned()
-    code, text = run("insmod", bare)
-    ok(code != 0 and not gate(), "without its signature the module is still refused", text)
+    code, text = run("insmod", unsigned())
+    ok(code != 0 and REFUSED.search(text) and not gate(), "without its signature it is still refused", text)
     ok(run("modprobe", "callgate")[0] == 0 and gate(), "and with it, it is not", dmesg()[-2000:])
     run("systemctl", "start", "callgate")
-    with open("/etc/apt/sources.list", "w", encoding="ascii") as file:
-        file.write("deb [trusted=yes] file:/repository ./\n")
-    apt("update")
-    code, text = apt("install", "--no-install-recommends", f"linux-image-{other}", f"linux-headers-{other}")
-    ok(code == 0 and built(other), f"apt installs the kernel {other}, and DKMS builds the module for it", text)
-    ok(signer(other) == signer(RELEASE) != "", "signed with the same key", (signer(other), text))
-    ok(built(RELEASE), "and keeps the one for the kernel before")
+    print("upgrade", flush=True)
 
 
 def upgraded(other):
     ok(RELEASE == other, f"the machine started with {other}", RELEASE)
-    ok(early() == "denied", "and denied what tried before anything else ran", early())
+    ok(early() == "denied", "and denied what tried to capture as soon as there was a camera", early())
     ok(gate() and captures()[0] == set(), "everything is denied", (captures(), dmesg()[-2000:]))
     line = doctor()
     ok(line["module"]["ok"] and line["gate"]["ok"] and line["devices"]["ok"], "doctor finds nothing wrong with the gate", line)
-    # A kernel with which the module does not compile.
-    run("dkms", "remove", "callgate/0.1", "-k", other)
-    with open(SOURCE, encoding="utf-8") as file:
-        source = file.read()
-    with open(SOURCE, "w", encoding="utf-8") as file:
-        file.write("#error\n" + source)
-    code, text = configure(other)
-    ok(not built(other) and f"no module callgate for the kernel {other}" in text and "NOTHING IS DENIED" in text,
-       "a build that fails when a kernel is installed is told loudly", (code, text))
-    with open(STRICT, "w", encoding="ascii"):
-        pass
-    text = configure(other)[1]
-    ok("CLOSED under that kernel" in text, "in strict mode with what then becomes of the devices", text)
-    log = run("journalctl", "--no-pager", "-t", "callgate")[1]
-    ok("CLOSED under that kernel" in log and "NOTHING IS DENIED" in log, "and so does the journal", log)
-
-
-def without(other):
-    ok(RELEASE == other and not gate() and run("systemctl", "is-failed", "callgate-module")[1].strip() == "failed",
-       "the machine starts without the gate, and its unit has failed", run("systemctl", "status", "callgate-module")[1])
-    ok(captures()[0] == set(), "nobody but root captures: the devices are closed since the boot", captures())
-    line = doctor()["module"]
-    ok(not line["ok"] and f"not built for this kernel, {other}" in line["what"] and "linux-headers" in line["do"],
-       "doctor says for which kernel there is no module", line)
-    good, seen = strict(False)
-    ok(good, "without strict mode they are left as they were", seen)
-    with open(SOURCE, encoding="utf-8") as file:
-        source = file.read()
-    with open(SOURCE, "w", encoding="utf-8") as file:
-        file.write(source.replace("#error\n", "", 1))
-    code, text = configure(other)
-    ok(code == 0 and built(other) and run("modprobe", "callgate")[0] == 0 and gate(),
-       "once the source is corrected the module is built, and loads", (text, dmesg()[-2000:]))
-    code, text = apt("purge", "callgate", "callgate-dkms")
-    left = [path for pattern in ("/etc/callgate*", "/var/lib/callgate*", "/usr/src/callgate*", "/var/lib/dkms/callgate*",
-                                 "/lib/modules/*/updates/dkms/callgate*", "/usr/libexec/callgate*", "/etc/kernel/*/callgate")
-            for path in glob.glob(pattern)]
-    ok(code == 0 and not left, "purging leaves nothing behind, for either kernel", (left, text))
-    ok(captures()[0] == {"camera", "microphone"}, "and everything captures again", captures())
 
 
 def main():
-    steps = (new_machine, enrolled, upgraded, without)
+    steps = (installed, enrolled, upgraded)
     step = int(open(STEP, encoding="ascii").read()) if os.path.exists(STEP) else 0
     if step >= len(steps):
         return
@@ -281,9 +223,7 @@ def main():
     os.sync()
     if step + 1 == len(steps):
         print("end", flush=True)
-        run("systemctl", "poweroff")
-    else:
-        run("systemctl", "reboot")
+    run("systemctl", "poweroff")
 
 
 if __name__ == "__main__":
