@@ -34,12 +34,13 @@ void callgate_check_set_permissive(bool value)
 
 bool callgate_check_cgroup(const struct callgate_device *dev)
 {
+	unsigned long until;
 	bool yes;
 
 	if (!READ_ONCE(callgate_grant_cgroup_count))
 		return false;
 	rcu_read_lock_sched();
-	yes = callgate_path_cgroup(dev->id, dev->kinds).cgroup;
+	yes = callgate_path_cgroup(dev->id, dev->kinds, &until);
 	rcu_read_unlock_sched();
 	return yes;
 }
@@ -49,28 +50,19 @@ bool callgate_check_ticket(const struct callgate_device *dev, const struct file 
 {
 	struct callgate_ticket ticket = { .epoch = atomic_long_read(&callgate_grant_epoch) };
 	const struct callgate_terms *terms;
-	const struct cgroup *group;
-	struct callgate_pass pass;
-	bool yes;
 
 	smp_rmb(); /* what becomes untrue from here on changes the epoch afterwards */
 	rcu_read_lock_sched();
 	terms = callgate_path_process(dev->id, dev->kinds, &ticket.until);
-	yes = terms;
 	if (terms) {
 		/* Not mm's, which another thread may have changed since. */
 		ticket.exe = terms->exe;
 		ticket.cred = terms->cred;
 	} else if (READ_ONCE(callgate_grant_cgroup_count)) {
-		pass = callgate_path_cgroup(dev->id, dev->kinds);
-		group = task_dfl_cgroup(current);
-		/* It may have been moved in between. */
-		yes = pass.cgroup && cgroup_id(group) == pass.cgroup;
-		ticket.group = group;
-		ticket.until = pass.until;
+		ticket.group = callgate_path_cgroup(dev->id, dev->kinds, &ticket.until);
 	}
 	rcu_read_unlock_sched();
-	if (!yes)
+	if (!terms && !ticket.group)
 		return false;
 	ticket.file = file;
 	ticket.pid = task_tgid(current);

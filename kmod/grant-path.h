@@ -60,17 +60,6 @@ extern atomic_long_t callgate_grant_epoch;
 /* Grants for cgroups. */
 extern u32 callgate_grant_cgroup_count;
 
-/**
- * struct callgate_pass - a yes by a cgroup's grant, and for how long it need not be asked again
- * @until: in jiffies; not before them: ask again
- * @cgroup: that current must still be a member of; 0: no
- * Two words, which a function returns in registers. With it goes callgate_grant_epoch from before the answer.
- */
-struct callgate_pass {
-	unsigned long until;
-	u64 cgroup;
-};
-
 #ifdef CALLGATE_TEST
 /* Test builds can be told that the machine sleeps: jiffies as they then stand still. */
 unsigned long callgate_path_jiffies(void);
@@ -118,27 +107,29 @@ static __always_inline const struct callgate_terms *callgate_path_process(u32 de
 	return NULL;
 }
 
-/* The id of current's cgroup in the result says yes, 0 no. */
-static inline struct callgate_pass callgate_path_cgroup(u32 device, u32 kinds)
+/* The same by a grant for current's cgroup, which it returns: the grant references it. */
+static inline const struct cgroup *callgate_path_cgroup(u32 device, u32 kinds,
+							unsigned long *ret_until)
 {
-	struct callgate_pass pass = { .cgroup = cgroup_id(task_dfl_cgroup(current)) };
+	const struct cgroup *group = task_dfl_cgroup(current);
 	const struct cred *cred = current_cred();
 	const struct callgate_terms *terms;
+	u64 id = cgroup_id(group);
 	u32 uid;
 
 	if (!current->mm || current->flags & PF_KTHREAD)
-		return (struct callgate_pass){};
-	hlist_for_each_entry_rcu(
-		terms, &callgate_grant_cgroups[hash_64(pass.cgroup, CALLGATE_GRANT_HASH_BITS)],
-		node, rcu_read_lock_sched_held()) {
+		return NULL;
+	hlist_for_each_entry_rcu(terms,
+				 &callgate_grant_cgroups[hash_64(id, CALLGATE_GRANT_HASH_BITS)],
+				 node, rcu_read_lock_sched_held()) {
 		uid = terms->rule.uid;
-		pass.until = READ_ONCE(terms->until);
-		if (terms->rule.cgroup == pass.cgroup && __kuid_val(cred->uid) == uid &&
+		*ret_until = READ_ONCE(terms->until);
+		if (terms->rule.cgroup == id && __kuid_val(cred->uid) == uid &&
 		    __kuid_val(cred->euid) == uid && __kuid_val(cred->suid) == uid &&
-		    callgate_path_terms(terms, device, kinds, pass.until))
-			return pass;
+		    callgate_path_terms(terms, device, kinds, *ret_until))
+			return group;
 	}
-	return (struct callgate_pass){};
+	return NULL;
 }
 
 /**
