@@ -27,7 +27,7 @@
 DEFINE_SPINLOCK(callgate_compr_books);
 static LIST_HEAD(gates);
 static LIST_HEAD(tables);
-/* While loading: what add_dev met, because its return value is ignored. */
+/* While loading: what add_dev met, because its return value is ignored. With callgate_compr_books. */
 static bool loading;
 static int failed;
 /* Devices that got closed_ops: they keep the module. */
@@ -165,10 +165,15 @@ static struct snd_compr *compr_of(struct device *dev)
 
 static void close_for_good(struct snd_compr *compr, const struct device *dev)
 {
-	if (loading) {
+	bool fail;
+
+	spin_lock(&callgate_compr_books);
+	fail = loading;
+	if (fail)
 		failed = -ENOMEM;
+	spin_unlock(&callgate_compr_books);
+	if (fail)
 		return;
-	}
 	pr_err("callgate: out of memory: %s cannot be opened until the machine is restarted\n",
 	       dev_name(dev));
 	__module_get(THIS_MODULE);
@@ -253,8 +258,10 @@ int callgate_compr_init(void)
 	if (err)
 		return err;
 	registered = true;
+	spin_lock(&callgate_compr_books);
 	loading = false;
 	err = failed;
+	spin_unlock(&callgate_compr_books);
 	if (err)
 		callgate_compr_detach();
 	return err;
