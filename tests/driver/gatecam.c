@@ -12,16 +12,15 @@
  * Knows nothing of the gate, and is loaded by tests only.
  */
 #include <linux/delay.h>
-#include <linux/err.h>
 #include <linux/mm.h>
-#include <linux/module.h>
-#include <linux/platform_device.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <media/v4l2-dev.h>
 #include <media/v4l2-device.h>
 #include <media/v4l2-fh.h>
 #include <media/v4l2-ioctl.h>
+
+#include "platform.h"
 
 #define LIGHT 0x5a
 #define NODES 3
@@ -30,8 +29,6 @@ struct cam {
 	struct v4l2_device v4l2_dev;
 	struct video_device vdev[NODES];
 };
-
-static struct platform_device *device;
 
 static unsigned int nodes = 1;
 module_param(nodes, uint, 0600);
@@ -170,46 +167,11 @@ static int gatecam_probe(struct platform_device *pdev)
 	return err;
 }
 
-static void remove(struct platform_device *pdev)
+static void gatecam_remove(struct platform_device *pdev)
 {
 	remove_nodes(platform_get_drvdata(pdev));
 }
 
-#ifdef GATETEST_REMOVE_INT
-static int gatecam_remove(struct platform_device *pdev)
-{
-	remove(pdev);
-	return 0;
-}
-#else
-#define gatecam_remove remove
-#endif
-
-static struct platform_driver driver = {
-	.probe = gatecam_probe,
-	.remove = gatecam_remove,
-	.driver = { .name = "gatecam" },
-};
-
-static int __init gatecam_init(void)
-{
-	int err = platform_driver_register(&driver);
-
-	if (err)
-		return err;
-	device = platform_device_register_simple("gatecam", 0, NULL, 0);
-	if (IS_ERR(device))
-		platform_driver_unregister(&driver);
-	return PTR_ERR_OR_ZERO(device);
-}
-
-static void __exit gatecam_exit(void)
-{
-	platform_device_unregister(device);
-	platform_driver_unregister(&driver);
-}
-
-module_init(gatecam_init);
-module_exit(gatecam_exit);
+GATE_PLATFORM_DRIVER("gatecam", gatecam_probe, gatecam_remove);
 MODULE_DESCRIPTION("A camera for Callgate's tests");
 MODULE_LICENSE("GPL");

@@ -6,16 +6,15 @@
  * Owns the card. Knows nothing of the gate, and is loaded by tests only. Whatever runs gives LOUD to every
  * reader, RATE bytes a second. Bound and unbound through sysfs.
  */
-#include <linux/err.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
-#include <linux/module.h>
-#include <linux/platform_device.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <sound/compress_driver.h>
 #include <sound/core.h>
 #include <sound/initval.h>
+
+#include "platform.h"
 
 #define LOUD 0x5a
 #define RATE 8000
@@ -36,8 +35,6 @@ struct run {
 struct both {
 	struct snd_compr capture, playback;
 };
-
-static struct platform_device *device;
 
 static int running;
 module_param(running, int, 0400);
@@ -162,46 +159,11 @@ static int gatecompr_probe(struct platform_device *pdev)
 	return 0;
 }
 
-static void remove(struct platform_device *pdev)
+static void gatecompr_remove(struct platform_device *pdev)
 {
 	snd_card_free(platform_get_drvdata(pdev));
 }
 
-#ifdef GATETEST_REMOVE_INT
-static int gatecompr_remove(struct platform_device *pdev)
-{
-	remove(pdev);
-	return 0;
-}
-#else
-#define gatecompr_remove remove
-#endif
-
-static struct platform_driver driver = {
-	.probe = gatecompr_probe,
-	.remove = gatecompr_remove,
-	.driver = { .name = "gatecompr" },
-};
-
-static int __init gatecompr_init(void)
-{
-	int err = platform_driver_register(&driver);
-
-	if (err)
-		return err;
-	device = platform_device_register_simple("gatecompr", 0, NULL, 0);
-	if (IS_ERR(device))
-		platform_driver_unregister(&driver);
-	return PTR_ERR_OR_ZERO(device);
-}
-
-static void __exit gatecompr_exit(void)
-{
-	platform_device_unregister(device);
-	platform_driver_unregister(&driver);
-}
-
-module_init(gatecompr_init);
-module_exit(gatecompr_exit);
+GATE_PLATFORM_DRIVER("gatecompr", gatecompr_probe, gatecompr_remove);
 MODULE_DESCRIPTION("Compressed capture for Callgate's tests");
 MODULE_LICENSE("GPL");

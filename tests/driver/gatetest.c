@@ -12,16 +12,15 @@
  * bound and unbound through sysfs.
  */
 #include <linux/delay.h>
-#include <linux/err.h>
 #include <linux/ktime.h>
-#include <linux/module.h>
-#include <linux/platform_device.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 #include <linux/workqueue.h>
 #include <sound/core.h>
 #include <sound/initval.h>
 #include <sound/pcm.h>
+
+#include "platform.h"
 
 #define LOUD	   0x5a
 #define TICK	   msecs_to_jiffies(20)
@@ -42,8 +41,6 @@ struct run {
 	snd_pcm_uframes_t period;
 	bool running;
 };
-
-static struct platform_device *device;
 
 static bool playback = true;
 module_param(playback, bool, 0600);
@@ -276,46 +273,11 @@ static int gatetest_probe(struct platform_device *pdev)
 	return 0;
 }
 
-static void remove(struct platform_device *pdev)
+static void gatetest_remove(struct platform_device *pdev)
 {
 	snd_card_free(platform_get_drvdata(pdev));
 }
 
-#ifdef GATETEST_REMOVE_INT
-static int gatetest_remove(struct platform_device *pdev)
-{
-	remove(pdev);
-	return 0;
-}
-#else
-#define gatetest_remove remove
-#endif
-
-static struct platform_driver driver = {
-	.probe = gatetest_probe,
-	.remove = gatetest_remove,
-	.driver = { .name = "gatetest" },
-};
-
-static int __init gatetest_init(void)
-{
-	int err = platform_driver_register(&driver);
-
-	if (err)
-		return err;
-	device = platform_device_register_simple("gatetest", 0, NULL, 0);
-	if (IS_ERR(device))
-		platform_driver_unregister(&driver);
-	return PTR_ERR_OR_ZERO(device);
-}
-
-static void __exit gatetest_exit(void)
-{
-	platform_device_unregister(device);
-	platform_driver_unregister(&driver);
-}
-
-module_init(gatetest_init);
-module_exit(gatetest_exit);
+GATE_PLATFORM_DRIVER("gatetest", gatetest_probe, gatetest_remove);
 MODULE_DESCRIPTION("Capture devices for Callgate's tests");
 MODULE_LICENSE("GPL");
