@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """callgate-prompt by itself, on a display of its own: for tests of what it shows and says."""
+import functools
 import os
 import re
 import subprocess
+import sys
 import time
 
-TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
-BUILD = os.path.join(TOP, os.environ.get("BUILD", "build"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "tools"))
+import fake  # noqa: E402
+from fake import BUILD, Tap  # noqa: E402
+
 PROMPT = os.path.join(BUILD, "callgate-prompt")
 SHOTS = os.path.join(BUILD, "screenshots")
 LIMIT_S = 20
@@ -23,35 +27,14 @@ LOCAL = {"Question": "approve", "Local": "1", "Seconds": "300", "App": "script:/
          "AppIcon": "audio-input-microphone", "Subject": "script:/usr/bin/memo, by its own word; run by /usr/bin/python3.11", "Kinds": "1"}
 FORGET = {"Question": "confirm", "Concerning": "forget", "Name": "bob", "App": "exe:/usr/bin/callgatectl"}
 
-count = failed = 0
-
-
-def ok(good, what, seen=None):
-    global count, failed
-    count += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {what}", flush=True)
-    if not good and seen is not None:
-        print(f"# {seen!r}", flush=True)
-
-
-def until(question, limit=LIMIT_S):
-    end = time.monotonic() + limit
-    while True:
-        answer = question()
-        if answer or time.monotonic() > end:
-            return answer
-        time.sleep(0.02)
+tap = Tap()
+ok, done = tap.ok, tap.done
+until = functools.partial(fake.until, limit=LIMIT_S)
 
 
 def since(moment, answer):
     """How many milliseconds after it the press was: its time is one of 32 bits."""
     return (int(answer[2]) - int(moment) + 2 ** 31) % 2 ** 32 - 2 ** 31
-
-
-def done():
-    print(f"1..{count}")
-    return 1 if failed else 0
 
 
 class Display:
