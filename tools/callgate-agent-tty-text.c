@@ -22,6 +22,12 @@ static const char *means(const char *authentication)
 	return "new: no key is known yet";
 }
 
+static bool add_unproven(char **text, const struct client_dict *details)
+{
+	return client_number(details, "AppProven") ||
+	       prompt_line(text, "              (unproven: only the program's own word)");
+}
+
 /* Which program asks, and what will capture. */
 static bool add_program(char **text, const char *label, const struct client_dict *details)
 {
@@ -29,9 +35,7 @@ static bool add_program(char **text, const char *label, const struct client_dict
 
 	if (*client_text(details, "AppName"))
 		good = good && prompt_field(text, "Called", client_text(details, "AppName"));
-	if (!client_number(details, "AppProven"))
-		good = good &&
-		       prompt_line(text, "              (unproven: only the program's own word)");
+	good = good && add_unproven(text, details);
 	good = good && prompt_field(text, "Captures", client_text(details, "Subject"));
 	if (client_number(details, "Traced"))
 		good = good &&
@@ -127,9 +131,7 @@ static char *text_of_history_key(const struct client_dict *details)
 		       &text,
 		       "Callgate: a program wants your call history to have another key. May it?") &&
 	       prompt_field(&text, "Asks", client_text(details, "App"));
-	if (!client_number(details, "AppProven"))
-		good = good &&
-		       prompt_line(&text, "              (unproven: only the program's own word)");
+	good = good && add_unproven(&text, details);
 	good = good && prompt_field(&text, "Then", days) &&
 	       prompt_line(&text,
 			   "  Who has the new key can read what is recorded from now on. If you") &&
@@ -191,9 +193,7 @@ char *text_of_passphrase(bool export, const struct client_dict *details)
 			   export ? "Callgate: a program wants to export your identity. May it?"
 				  : "Callgate: a program wants to import an identity. May it?");
 	good = good && prompt_field(&text, "Asks", client_text(details, "App"));
-	if (!client_number(details, "AppProven"))
-		good = good &&
-		       prompt_line(&text, "              (unproven: only the program's own word)");
+	good = good && add_unproven(&text, details);
 	if (export) {
 		good = good && prompt_field(&text, "With", contacts) &&
 		       prompt_line(
