@@ -21,6 +21,7 @@ import time
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", ".."))
 sys.path.insert(0, os.path.join(TOP, "tests", "bus", "lib"))
+from counted import Counted  # noqa: E402
 from rig import *  # noqa: E402,F403
 
 MICROPHONE, CAMERA, SPEAKER = 1, 2, 4
@@ -177,7 +178,7 @@ class Desktop:
             self.end(name)
 
 
-class App:
+class App(Counted):
     """A program, in the call's control group or outside, and what it got."""
 
     number = 0
@@ -188,19 +189,6 @@ class App:
         self.counter = counter
         self.words = [word.format(path=self.path) for word in words]
         begin(self)
-
-    def got(self):
-        try:
-            if self.counter == "size":
-                return max(0, os.path.getsize(self.path) - 128)
-            with open(self.path, encoding="ascii") as file:
-                return int(file.read().split()[0])
-        except (OSError, IndexError, ValueError):
-            return 0
-
-    def errors(self):
-        with open(self.path, encoding="ascii") as file:
-            return int(file.read().split()[1])
 
     def flows(self, limit=LONG):
         before, begun = self.got(), time.monotonic()

@@ -18,6 +18,9 @@ import unit
 from demo import Call, Person, Program, Relay, wait_for
 from unit import LONG, ok
 
+sys.path.insert(0, "/callgate/tests/pipewire")
+from counted import Counted  # noqa: E402
+
 UID = 1000
 RUNTIME = f"/run/user/{UID}"
 VICTIM = f"/callgate/{os.environ.get('BUILD', 'build')}/tests/pipewire/victim"
@@ -39,7 +42,7 @@ class Desktop(Person):
         return self.systemctl("is-active", unit)[1].strip() == "active"
 
 
-class Capture:
+class Capture(Counted):
     """A program that captures, and how much it got: by the victim's own count, or by what it wrote."""
 
     number = 0
@@ -50,26 +53,12 @@ class Capture:
         self.counter = counter
         self.program = Program(person.argv(*(word.format(path=self.path) for word in command)))
 
-    def buffers(self):
-        try:
-            if self.counter == "size":
-                # A header without sound is nothing.
-                return max(0, os.path.getsize(self.path) - 128)
-            with open(self.path, encoding="ascii") as file:
-                return int(file.read().split()[0])
-        except (OSError, IndexError, ValueError):
-            return 0
-
-    def errors(self):
-        with open(self.path, encoding="ascii") as file:
-            return int(file.read().split()[1])
-
     def alive(self):
         return self.program.process.poll() is None
 
     def flows(self, limit=LONG):
-        before = self.buffers()
-        return wait_for(lambda: self.buffers() > before, limit)
+        before = self.got()
+        return wait_for(lambda: self.got() > before, limit)
 
     def pid(self):
         return self.program.pid()
@@ -151,7 +140,7 @@ def held(alice, when):
     ok(good, f"{when}: sound plays", text)
     time.sleep(HELD_S)
     for name, capture in captures:
-        ok(capture.buffers() == 0, f"{when}: {name} gets nothing", capture.buffers())
+        ok(capture.got() == 0, f"{when}: {name} gets nothing", capture.got())
     ok(all(capture.alive() for _, capture in captures), f"{when}: and no program fails of it",
        [name + ": " + capture.program.text for name, capture in captures if not capture.alive()])
     for _, capture in captures:
@@ -241,9 +230,9 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 def still(captures):
     """What each got in a while, in which it should get nothing."""
-    before = [capture.buffers() for capture in captures]
+    before = [capture.got() for capture in captures]
     time.sleep(HELD_S)
-    return [capture.buffers() - was for capture, was in zip(captures, before)]
+    return [capture.got() - was for capture, was in zip(captures, before)]
 
 
 def client_of(person, pid):
@@ -278,8 +267,8 @@ def in_a_call(alice, talk):
     wait_for(lambda: len(nodes(alice, "Stream/Input")) >= 1 + len(hostile), LONG, 0.5)
     got = dict(zip(hostile, still(list(hostile.values()))))
     for name, capture in hostile.items():
-        ok(got[name] == 0 and capture.buffers() == 0, f"meanwhile {name} gets nothing",
-           (capture.buffers(), capture.program.text))
+        ok(got[name] == 0 and capture.got() == 0, f"meanwhile {name} gets nothing",
+           (capture.got(), capture.program.text))
     good, text = plays(alice)
     ok(good, "and sound plays", text)
 
@@ -291,7 +280,7 @@ def in_a_call(alice, talk):
     wait_for(lambda: len([o for o in dump(alice) if o["type"].endswith(":Client") and o["info"]["props"].get(
         "application.name") == "parec"]) >= 2, LONG, 0.5)
     got = still([forger])
-    ok(got == [0] and forger.buffers() == 0, "one that claims the process of another's gets nothing", forger.buffers())
+    ok(got == [0] and forger.got() == 0, "one that claims the process of another's gets nothing", forger.got())
     forger.stop()
     ok(honest.flows(), "and when it is gone the other's goes on")
     honest.stop()
@@ -307,7 +296,7 @@ def in_a_call(alice, talk):
         if taken == number:
             break
     got = still(crowd)
-    ok(taken == number and not any(capture.buffers() for capture in crowd),
+    ok(taken == number and not any(capture.got() for capture in crowd),
        "one that got the number of a client of the call gets nothing", (number, taken, got))
     for capture in [*crowd, *hostile.values()]:
         capture.stop()
@@ -324,7 +313,7 @@ def hot_plug(alice, talk):
         wait_for(lambda: bool(nodes(alice, "Video/Source")) == (word == "bind"), LONG, 0.5)
     fresh = talk.capture(VICTIM, "--video", "{path}")
     ok(fresh.flows(), "a camera that is plugged in goes to the call's program")
-    ok(waiting.buffers() == 0, "and not to another that waited for it", waiting.buffers())
+    ok(waiting.got() == 0, "and not to another that waited for it", waiting.got())
     waiting.stop()
     return fresh
 
@@ -364,7 +353,7 @@ def restarts(alice, talk):
         good = wait_for(lambda: alice.running("callgate-pipewire") and alice.running("wireplumber"), LONG, 0.5)
         other, mine = victim(alice), talk.capture(VICTIM, "{path}")
         ok(good and mine.flows(), f"after a restart of {unit} in the call its program captures", graph(alice))
-        ok(other.buffers() == 0, "and no other does", other.buffers())
+        ok(other.got() == 0, "and no other does", other.got())
         other.stop()
     return mine
 
@@ -387,7 +376,7 @@ def tripwire(alice, bob):
     ok(talk.live() and mine.flows(), "in another call its program captures", talk.sessions())
     heard, other = talk.capture(VICTIM, "--sink", "{path}"), victim(alice, "--sink")
     ok(heard.flows(), "in a call that asked for the speaker its program hears what is played", graph(alice))
-    ok(still([other]) == [0], "and no other does", other.buffers())
+    ok(still([other]) == [0], "and no other does", other.got())
     heard.stop()
     other.stop()
     intruder = Capture(alice, "env", "PIPEWIRE_REMOTE=pipewire-0-manager", VICTIM, *link(alice, "Audio/Source"), "{path}")
@@ -395,7 +384,7 @@ def tripwire(alice, bob):
     ok(told, "the user is told that somebody got at the microphone past the manager", alice.agent.text[-500:])
     wait_for(lambda: not demo.streams(alice), LONG)
     time.sleep(0.2)
-    ok(still([intruder, mine]) == [0, 0], f"and capture through PipeWire is shut (it got {intruder.buffers()} buffers)")
+    ok(still([intruder, mine]) == [0, 0], f"and capture through PipeWire is shut (it got {intruder.got()} buffers)")
     intruder.stop()
     alice.systemctl("restart", "callgate-pipewire")
     ok(mine.flows(), "until callgate-pipewire is started again")
