@@ -16,6 +16,7 @@
 #include "manager-calls.h"
 #include "manager-restart.h"
 #include "mode.h"
+#include "privilege.h"
 #include "restart.h"
 #include "store.h"
 #include "util/log.h"
@@ -103,6 +104,9 @@ static void on_gate_changed(void *userdata)
 	}
 	if (!manager->started)
 		return;
+	/* One that was not there at the start. */
+	if (gate_mode(service->gate) != GATE_ABSENT && privilege_bound() < 0)
+		abort();
 	apply_mode(service);
 	calls_refresh(&service->calls);
 	bus_sound_refresh(service);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Giving up what only the start needed. Called once by main.c.
+ * Giving up what only the start needed. Called by main.c, and by manager.c once a gate is bound later.
  *
  * The kernel checks CAP_MAC_ADMIN when a controller binds, both of whoever
  * opened the socket and of whoever sends. A daemon that found no gate keeps
- * that one capability, so that it can bind when the module is loaded.
+ * that one capability, so that it can bind when the module is loaded, and drops it then.
  */
 #include "privilege.h"
 
@@ -42,6 +42,11 @@ int privilege_drop(uid_t uid, gid_t gid, bool keep_bind)
 	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		return -errno;
 	return set_capabilities(keep_bind ? (uint64_t)1 << CAP_MAC_ADMIN : 0);
+}
+
+int privilege_bound(void)
+{
+	return set_capabilities(0);
 }
 
 int privilege_close(void)

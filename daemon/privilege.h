@@ -11,6 +11,8 @@
  * Return: 0 or negative errno, after which the process must end.
  */
 int privilege_drop(uid_t uid, gid_t gid, bool keep_bind);
+/* The gate is bound: what @keep_bind kept goes as well. Not before privilege_drop(). 0 or negative errno. */
+int privilege_bound(void);
 /* No core dumps, no other process of the same user looks in, no new privileges. */
 int privilege_close(void);
 

@@ -13,10 +13,19 @@ BUS = "org.freedesktop.DBus"
 if os.geteuid() != 0:
     plan_skip("needs root, to act as several users")
 
+MAC_ADMIN = 1 << 33
+
+
+class Nowhere:
+    """Where a gate will be."""
+
+    def __init__(self, place, name):
+        self.path = f"{place.path}/{name}.gate"
+
+
 place = Place()
 bus = Bus(place, "bus")
-gate = Gate(place, "gate")
-daemon = Daemon(place, bus, "alice", gate)
+daemon = Daemon(place, bus, "alice", Nowhere(place, "gate"))
 root, user, stranger = Actor(bus, 0), Actor(bus, ALICE), Actor(bus, MALLORY)
 
 
@@ -27,6 +36,24 @@ def shown():
 def change(actor, mode):
     return actor.refusal(ROOT_PATH, MANAGER, "SetMode", "s", mode)
 
+
+def capabilities():
+    with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as file:
+        return {line[:6]: int(line.split()[1], 16) for line in file if line.startswith(("CapPrm", "CapEff", "CapAmb", "CapInh"))}
+
+
+ok(shown() == "absent" and capabilities() == {"CapPrm": MAC_ADMIN, "CapEff": MAC_ADMIN, "CapAmb": 0, "CapInh": 0},
+   "without a gate the daemon keeps the capability to bind one, and no other", (shown(), capabilities()))
+gate = daemon.gate = Gate(place, "gate")
+os.chmod(gate.path, 0o666)
+agent = Actor(bus, ALICE, [AGENT_GROUP])
+agent.become_agent()
+user.refusal(ROOT_PATH, MANAGER, "CreateSession", "suha{sv}", "bob", 1, {"pidfd": user.spawn()}, {"options": {}})
+ok(shown() == "present" and set(capabilities().values()) == {0}, "once one is bound that is dropped as well", (user.said, shown(), capabilities()))
+agent.stop()
+daemon.end()
+daemon.start()
+ok(shown() == "present" and set(capabilities().values()) == {0}, "where one is there at the start, at once", (shown(), capabilities()))
 
 ok(shown() == "present" and gate.mode == "enforcing", "without a decision the gate enforces")
 ok(change(user, "permissive") == "NotAllowed" and gate.mode == "enforcing", "a user may not change it, without polkit")
