@@ -52,18 +52,31 @@ static int not_allowed(sd_bus_error *error)
 	return bus_refused(error, &refusal);
 }
 
+/* polkit would have asked for a password, and no agent of its was there. */
+static int not_asked(sd_bus_error *error)
+{
+	struct refusal refusal;
+
+	refuse(&refusal, REFUSAL_NOT_ALLOWED,
+	       "An administrator's password is needed, and polkit has no agent here to ask for it; run it "
+	       "as root, or start one first: pkttyagent --process $$ &");
+	return bus_refused(error, &refusal);
+}
+
 static int on_polkit(sd_bus_message *reply, void *userdata, sd_bus_error *unused)
 {
 	sd_bus_error error = SD_BUS_ERROR_NULL;
-	int allowed = 0, challenge = 0, r;
+	int allowed = 0, unasked = 0, r;
 	struct admin *admin = userdata;
 
 	if (sd_bus_message_is_method_error(reply, NULL) ||
 	    sd_bus_message_enter_container(reply, 'r', "bba{ss}") < 0 ||
-	    sd_bus_message_read(reply, "bb", &allowed, &challenge) < 0)
-		allowed = 0;
-	r = allowed == 1 ? admin->apply(admin->service, admin->m, admin->argument, &error)
-			 : not_allowed(&error);
+	    sd_bus_message_read(reply, "bb", &allowed, &unasked) < 0)
+		allowed = unasked = 0;
+	if (allowed == 1)
+		r = admin->apply(admin->service, admin->m, admin->argument, &error);
+	else
+		r = unasked ? not_asked(&error) : not_allowed(&error);
 	if (r < 0)
 		sd_bus_reply_method_error(admin->m, &error);
 	sd_bus_error_free(&error);

@@ -45,11 +45,11 @@ def tries(actor):
         ("GetMetrics", "a{sv}", {"options": {}}))]
 
 
-def allow(*actions):
+def allow(*actions, result="YES"):
     with open(RULES + "/50-test.rules", "w", encoding="utf-8") as file:
         file.write("polkit.addRule(function(action, subject) {\n  if (subject.user == 'daemon' && "
                    f"{['org.callgate1.' + action for action in actions]}.indexOf(action.id) >= 0)\n"
-                   "    return polkit.Result.YES;\n});\n")
+                   f"    return polkit.Result.{result};\n}});\n")
 
 
 NO, YES = ["NotAllowed"] * 4, ["allowed"] * 4
@@ -64,6 +64,8 @@ ok(wait_for(lambda: tries(user) == ["NotAllowed", "allowed", "NotAllowed", "NotA
 allow("set-mode", "reload-policy", "end-sessions", "read-metrics")
 ok(wait_for(lambda: tries(user) == YES), "or all", tries(user))
 ok(tries(other) == NO, "and that user only")
+allow("set-mode", "reload-policy", "end-sessions", "read-metrics", result="AUTH_ADMIN")
+ok(wait_for(lambda: tries(user) == NO and "pkttyagent" in user.said), "where a password is wanted and nobody can ask for it, that is said", user.said)
 os.unlink(RULES + "/50-test.rules")
 ok(wait_for(lambda: tries(user) == NO) and tries(root) == YES, "without the rule it is root's again")
 ok(daemon.end() == 0, "the daemon ends well")
