@@ -144,6 +144,7 @@ static int ask_approval(struct call *call)
 		DICT_TEXT("AppIcon", entry.icon),
 		DICT_TEXT("Subject", subject),
 		DICT_FLAG("Traced", call->subject.traced),
+		DICT_TEXT("Level", channel_level_name(call_level(call))),
 		DICT_FLAG("TellsPrograms", call->tells),
 		DICT_FLAG("Local", call->facts.local),
 		DICT_U32("Seconds", call->policy.local_ns / SESSION_NS_PER_S),

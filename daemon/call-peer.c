@@ -241,6 +241,7 @@ void call_peer_ask(struct call *call)
 		DICT_TEXT("Contact", call->contact),
 		DICT_FLAG("ContactClaimed", call->claimed),
 		DICT_TEXT("PeerAuthentication", identity_auth_name(call->auth)),
+		DICT_TEXT("Level", channel_level_name(call_level(call))),
 		DICT_U32("Timeout", left / SESSION_NS_PER_S),
 	};
 	const struct question_text text = {

@@ -63,6 +63,18 @@ static char *text_of_local(const struct client_dict *details)
 	return NULL;
 }
 
+/* How far sound and picture are bound to the call, in words that promise no more than doc/protocol.md does. */
+static bool add_level(char **text, const struct client_dict *details, const char *none)
+{
+	const char *level = client_text(details, "Level");
+
+	if (!strcmp(level, "keyed"))
+		none = "both apps took the keys of the call for sound and picture";
+	else if (!strcmp(level, "channel"))
+		none = "only while the call lives; the app carries sound and picture in its own way";
+	return prompt_field(text, "Protected", none);
+}
+
 char *text_of_approve(const struct client_dict *details)
 {
 	bool incoming = client_number(details, "Incoming"),
@@ -83,7 +95,9 @@ char *text_of_approve(const struct client_dict *details)
 				    client_text(details, "Contact")) &&
 		       prompt_field(&text, "Known",
 				    means(client_text(details, "PeerAuthentication")));
-	good = good && add_program(&text, "Through", details);
+	good = good && add_program(&text, "Through", details) &&
+	       add_level(&text, details,
+			 "not yet; nothing is captured before the other side confirmed the keys");
 	if (client_number(details, "TellsPrograms"))
 		good = good &&
 		       prompt_field(&text, "Tells them",
@@ -104,6 +118,9 @@ char *text_of_compare(const char *number, const struct client_dict *details)
 	       prompt_field(&text, claimed ? "App says" : "With",
 			    client_text(details, "Contact")) &&
 	       prompt_field(&text, "Known", means(client_text(details, "PeerAuthentication"))) &&
+	       add_level(
+		       &text, details,
+		       "not yet; the other side has not told how its app carries sound and picture") &&
 	       prompt_field(&text, "Number", number) &&
 	       prompt_line(
 		       &text,

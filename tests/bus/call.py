@@ -30,8 +30,8 @@ question = alice.agent.wait("Approve")
 details = question["arguments"][1]
 ok(details["Contact"] == "bob" and not details["ContactClaimed"] and not details["Incoming"] and
    details["Kinds"] == 3 and not details["AppProven"] and details["App"] == SCRIPT and
-   details["PeerAuthentication"] == "unknown" and "sleep" in details["Subject"],
-   "the caller's prompt names contact, app (of an interpreter what it runs, as a claim), subject and kinds", details)
+   details["PeerAuthentication"] == "unknown" and "sleep" in details["Subject"] and details["Level"] == "none",
+   "the caller's prompt names contact, app (of an interpreter what it runs, as a claim), subject, kinds and level", details)
 ok(question["arguments"][0] == path and watcher.wait_signal("SessionAdded")["arguments"][0] == path,
    "a subscriber of the same user hears of the session")
 ok(alice.properties(path)["State"] == "new" and alice.gate.allowed() == 0 and
@@ -50,6 +50,8 @@ relay = Relay(alice.app, path, bob.app, other)
 first, second = alice.agent.wait("Compare"), bob.agent.wait("Compare")
 ok(first and second and first["arguments"][1] == second["arguments"][1] and len(first["arguments"][1]) == 11,
    "both agents are shown the same nine digits")
+levels = {question["arguments"][2]["Level"] for question in (first, second)}
+ok(levels == {"channel"}, "and that the media is bound to nothing but the live channel", levels)
 ok(second["arguments"][2]["ContactClaimed"] and second["arguments"][2]["PeerAuthentication"] == "unknown",
    "the callee's comparison says that the name is claimed")
 ok(wait_for(lambda: alice.gate.allowed()) == MICROPHONE, "until then only the microphone is granted")

@@ -16,7 +16,7 @@ SHOTS = os.path.join(BUILD, "screenshots")
 LIMIT_S = 20
 ARM_S = 1.0
 
-APPROVE = {"Question": "approve", "Incoming": "0", "Contact": "bob", "ContactClaimed": "0", "PeerAuthentication": "verified",
+APPROVE = {"Question": "approve", "Incoming": "0", "Contact": "bob", "ContactClaimed": "0", "PeerAuthentication": "verified", "Level": "none",
            "App": "exe:/usr/bin/callgatectl", "AppProven": "1",
            "Subject": "/usr/bin/callgatectl and what it starts (scope s0)", "Kinds": "3"}
 INCOMING = dict(APPROVE, Incoming="1", Contact="alice", ContactClaimed="1", PeerAuthentication="unknown")
@@ -96,13 +96,13 @@ class Window:
         until(lambda: display.window() or self.process.poll() is not None)
         self.shown = time.monotonic()
 
-    def button(self):
+    def button(self, mirrored=False):
         """The last one, which allows."""
         x, y, width, height = self.display.place()
-        return x + width - 60, y + height - 34
+        return x + (60 if mirrored else width - 60), y + height - 34
 
-    def click_last_button(self):
-        self.display.move(*self.button())
+    def click_last_button(self, mirrored=False):
+        self.display.move(*self.button(mirrored))
         self.display.click()
 
     def armed(self):

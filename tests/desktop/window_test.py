@@ -12,7 +12,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from prompt import APPROVE, COMPARE, FORGET, HISTORY, INCOMING, LIMIT_S, LOCAL, PROMPT, Display, Window, done, ok, since
+from prompt import APPROVE, COMPARE, FORGET, HISTORY, INCOMING, LIMIT_S, LOCAL, PROMPT, SHOTS, Display, Window, done, ok, since
 
 SIDE_BY_SIDE = 5
 
@@ -155,6 +155,42 @@ def test_server():
     ok(answer and answer[:2] == ["allow", "pointer"], "the one that the broker looked at is", answer)
 
 
+def shot(name):
+    return os.path.join(SHOTS, name + ".png")
+
+
+def darkness(path):
+    """Of each column."""
+    width, _ = map(int, subprocess.run(["identify", "-format", "%w %h", path], capture_output=True, text=True, check=True).stdout.split())
+    grey = subprocess.run(["convert", path, "-colorspace", "gray", "-resize", f"{width}x1!", "-depth", "8", "gray:-"],
+                          capture_output=True, check=True).stdout
+    return [255 - value for value in grey]
+
+
+def test_right_to_left():
+    """An Arabic window is mirrored."""
+    window = Window(DISPLAY, APPROVE, "ar").armed()
+    window.click_last_button()
+    ok(window.is_open(), "where text runs from right to left nothing that allows is at the right")
+    answer = window.answer_to(lambda: window.click_last_button(mirrored=True))
+    ok(answer[:2] == ["allow", "pointer"], "it is at the left", answer)
+
+
+def look_at_numbers(languages):
+    """A number is read in the same order at both ends, whichever way the text around it runs."""
+    for language in languages:
+        more = [a - b for a, b in zip(*(darkness(shot(f"order-{language}-{first}")) for first in (888, 111)))]
+        # The eights have more ink: what they darken lies on their side.
+        half = len(more) // 2
+        ok(sum(more[:half]) > 0 > sum(more[half:]), f"the number's first digits are at the left ({language})", more)
+
+
+def look_at_levels(levels):
+    seen = [subprocess.run(["identify", "-format", "%#", shot("level-" + level)], capture_output=True, text=True, check=True).stdout
+            for level in levels]
+    ok(len(set(seen)) == len(levels) - 1 and seen[0] == seen[-1], "how far the media is bound to the call is shown; an unknown level is none", seen)
+
+
 def test_pictures():
     long = dict(APPROVE, Contact="Müller-Lüdenscheidt <b>&amp;</b> " * 2, Subject="/opt/a/" + "very-long-path/" * 30)
     hebrew = dict(INCOMING, Contact="שלום עולם")
@@ -168,8 +204,14 @@ def test_pictures():
               "verify": (dict(FORGET, Concerning="verify", Fingerprint="3f2a 9c11 " * 8), "en"),
               "unblock": (dict(FORGET, Concerning="unblock", Kinds="3"), "en"), "history-key": (HISTORY, "en"),
               "history-key-german": (HISTORY, "de"), "long": (long, "en"), "long-word": (dict(INCOMING, Contact="W" * 300), "en"),
-              "right-to-left": (hebrew, "en"), "local": (LOCAL, "en"), "local-german": (LOCAL, "de"), "local-chinese": (LOCAL, "zh_CN"),
+              "right-to-left": (hebrew, "en"), "approve-arabic": (APPROVE, "ar"),
+              "compare-arabic": (dict(COMPARE, Level="channel"), "ar"), "incoming-arabic": (dict(hebrew, Style="dark"), "ar"), "local": (LOCAL, "en"), "local-german": (LOCAL, "de"), "local-chinese": (LOCAL, "zh_CN"),
               "large-german": (dict(COMPARE, Scale="200"), "de"), "large-long": (dict(long, Scale="300"), "en")}
+    levels = ("none", "channel", "keyed", "other")
+    states |= {"level-" + level: (dict(COMPARE, Level=level), "en") for level in levels}
+    states |= {f"order-{language}-{number[:3]}": (dict(COMPARE, Concerning=number), language)
+               for language in ("en", "ar") for number in ("888 888 111", "111 888 888")}
+
     def draw(display, names):
         for name in names:
             window = Window(display, *states[name]).armed()
@@ -185,6 +227,8 @@ def test_pictures():
         display.stop()
     for name, (seen, size) in sizes.items():
         ok(seen > 20 and max(size) <= 900, f"{name} is drawn and fits", (seen, size))
+    look_at_levels(levels)
+    look_at_numbers(("en", "ar"))
     area = {name: size[0] * size[1] for name, (_, size) in sizes.items()}
     ok(area["approve-contrast"] > 1.5 * area["approve-light"], "larger text makes a larger window", sizes)
 
@@ -192,7 +236,7 @@ def test_pictures():
 DISPLAY = Display()
 try:
     for test in (test_arming, test_still_pointer, test_let_go_elsewhere, test_choice, test_settings, test_answers, test_input, test_server,
-                 test_pictures):
+                 test_right_to_left, test_pictures):
         test()
 finally:
     DISPLAY.stop()

@@ -69,6 +69,8 @@ def test_answers(agent):
     tap.ok(approve(agent, "allow\n", Kinds=dbus.UInt32(1)) == (True, 1), "one kind asked is one kind allowed")
     tap.ok(approve(agent, "deny\n", TellsPrograms=True) == (False, 0) and "Tells them:" in agent.text,
            "what the other side will be told is in the question", agent.text[-900:])
+    tap.ok("Protected:  not yet" in agent.text and approve(agent, "deny\n", Level="keyed") == (False, 0) and
+           "Protected:  both apps took the keys" in agent.text, "how far sound and picture are bound to the call", agent.text[-900:])
     tap.ok(approve(agent, "deny\n", AppName="Camera") == (False, 0) and "Called:" in agent.text,
            "and what the system calls the program", agent.text[-900:])
     tap.ok(approve(agent, "yes\nallow\n")[0], "a wrong word is asked again")

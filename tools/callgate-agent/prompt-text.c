@@ -259,6 +259,25 @@ static void add_app(GtkBox *column, const char *heading, GHashTable *facts)
 					     : _("Not proven: this is only the app’s word."));
 }
 
+/* How far sound and picture are bound to the call, in words that promise no more than doc/protocol.md does. */
+static void add_level(GtkBox *column, GHashTable *facts, const char *none)
+{
+	const char *level = text_of(facts, "Level"),
+		   *heading = _("Protection of sound and picture");
+
+	if (strcmp(level, "keyed") == 0)
+		add_remarked(column, heading, _("With the keys of the call"),
+			     _("Both apps took the keys. What they do with them is theirs."),
+			     "success");
+	else if (strcmp(level, "channel") == 0)
+		add_remarked(
+			column, heading, _("Only while the call lives"),
+			_("The app carries them in its own way, without the keys of the call."),
+			"dim-label");
+	else
+		add_remarked(column, heading, _("None yet"), none, "dim-label");
+}
+
 static void fill_local(struct window *window, GtkWindow *gtk, GHashTable *facts)
 {
 	unsigned kinds = kinds_of(facts);
@@ -309,6 +328,8 @@ static void fill_approve(struct window *window, GtkWindow *gtk, GHashTable *fact
 			 ? _("A debugger is attached to it and sees what it captures.")
 			 : NULL);
 	add_kinds(window, column, kinds);
+	add_level(column, facts,
+		  _("Nothing is captured before the other side confirmed the keys of the call."));
 	if (flag_of(facts, "TellsPrograms"))
 		add_fact(column, _("The other side will be told"),
 			 _("Which programs have the camera or the microphone during the call, and "
@@ -336,16 +357,19 @@ static void fill_compare(struct window *window, GtkWindow *gtk, GHashTable *fact
 {
 	bool claimed = flag_of(facts, "ContactClaimed");
 	GtkBox *column, *buttons;
-	g_autofree char *spoken = spell(text_of(facts, QUESTION_SUBJECT));
+	g_autofree char *spoken = spell(text_of(facts, QUESTION_SUBJECT)), *ordered = NULL;
 	GtkWidget *number;
 
 	column = column_new(gtk, "channel-secure-symbolic", _("Do you both see the same number?"));
-	number = gtk_label_new(text_of(facts, QUESTION_SUBJECT));
+	/* Where text runs from right to left its groups would change places. */
+	ordered = g_strdup_printf("\u2066%s\u2069", text_of(facts, QUESTION_SUBJECT));
+	number = gtk_label_new(ordered);
 	gtk_widget_add_css_class(number, "title-1");
 	gtk_widget_add_css_class(number, "numeric");
 	window_name(number, spoken);
 	gtk_box_append(column, number);
 	add_contact(column, claimed ? _("The app says that it is") : _("With"), facts);
+	add_level(column, facts, _("The other side has not told yet how its app carries them."));
 	gtk_box_append(
 		column,
 		label_new(_("Read it to each other. If it is the same, nobody between your two "

@@ -499,6 +499,10 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	adw_init();
+	/* The translation says it: without one the words are English, whatever the language is. */
+	/* TRANSLATORS: "rtl" where the language is written from right to left. */
+	if (strcmp(_("ltr"), "rtl") == 0)
+		gtk_widget_set_default_direction(GTK_TEXT_DIR_RTL);
 	set_style(facts);
 	return run(facts);
 }
