@@ -245,6 +245,15 @@ static bool in_group(const struct bus_caller *caller, gid_t gid)
 	return false;
 }
 
+/*
+ * Does this agent ask somebody who is not at this machine? A window and a text console are at it, whoever
+ * else has come in over the network; what is started in there is not believed to be.
+ */
+static bool is_elsewhere(const struct bus_caller *caller, bool pseudo)
+{
+	return pseudo ? seats_remote(caller->pid, caller->uid) : seats_remote_session(caller->pid);
+}
+
 /* May this connection answer for its user? 0, or the error. */
 static int check_agent(struct service *service, const struct bus_caller *caller, bool pseudo,
 		       sd_bus_error *error)
@@ -263,7 +272,7 @@ static int check_agent(struct service *service, const struct bus_caller *caller,
 			&refusal, REFUSAL_NOT_ALLOWED,
 			"Approving on a pseudo-terminal is off: other programs of yours could type there. Use a text "
 			"console, or set pseudo_terminal = yes under [prompt] in callgate.conf.");
-	else if (pseudo && !service->policy.remote && seats_remote(caller->pid, caller->uid))
+	else if (!service->policy.remote && is_elsewhere(caller, pseudo))
 		r = refuse(
 			&refusal, REFUSAL_NOT_ALLOWED,
 			"Approving from a session that is not at this machine is off. Start the agent at the machine, or set "

@@ -229,6 +229,13 @@ static bool is_remote(const char *session)
 	return sd_session_is_remote(session) != 0;
 }
 
+bool seats_remote_session(pid_t pid)
+{
+	_cleanup_free_ char *session = NULL;
+
+	return sd_pid_get_session(pid, &session) >= 0 && is_remote(session);
+}
+
 bool seats_remote(pid_t pid, uid_t uid)
 {
 	_cleanup_free_ char *session = NULL;

@@ -56,6 +56,8 @@ void seats_deinit(struct seats *seats);
 bool seats_away(struct seats *seats, uid_t uid);
 /* The user's session that is in front is locked. */
 bool seats_locked(const struct seats *seats, uid_t uid);
+/* The process is in a session that is not at this machine. One in no session is not. */
+bool seats_remote_session(pid_t pid);
 /* Whoever uses this process may sit elsewhere: its session is remote, or it has none and the user has one that is. */
 bool seats_remote(pid_t pid, uid_t uid);
 

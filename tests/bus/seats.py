@@ -127,9 +127,10 @@ held = alice.app.create("carol", 3, alice.subject)
 ok(question_of(held), "and unlocked they begin anew")
 
 # ---- from elsewhere
-def asks_here():
+def asks_here(**options):
     agent = Actor(alice.bus, ALICE, [AGENT_GROUP])
-    said = agent.refusal(ROOT_PATH, MANAGER, "RegisterAgent", "oa{sv}", "/agent", {"options": {"terminal": True, "pseudo": True}})
+    options = options or {"terminal": True, "pseudo": True}
+    said = agent.refusal(ROOT_PATH, MANAGER, "RegisterAgent", "oa{sv}", "/agent", {"options": options})
     agent.stop()
     return said, agent.said
 
@@ -147,6 +148,8 @@ ok(asks_here()[0] == "allowed", "at the machine an agent may ask on a pseudo-ter
 sits("seat0", "seat0\nONLINE_SESSIONS=1 2")
 said = asks_here()
 ok(said[0] == "NotAllowed" and "not at this machine" in said[1], "while its user has a session over the network it may not", said)
+ok(asks_here(terminal=True)[0] == "allowed" and asks_here(pseudo=False)[0] == "allowed",
+   "an agent on a text console or in a window, which is at the machine, may")
 configure("[prompt]\npseudo_terminal = yes\nremote = yes\n")
 ok(asks_here()[0] == "allowed", "unless the policy says that, too")
 relay.stop()

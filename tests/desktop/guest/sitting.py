@@ -14,6 +14,7 @@ from desk import LIMIT_S, until
 from unit import ok, systemctl
 
 HERE = os.path.dirname(os.path.realpath(__file__))
+WINDOW_AGENT = "/usr/libexec/callgate-agent"
 CONF = "/etc/callgate/callgate.conf"
 QUIET_S = 3
 # Long enough for a loaded machine to read a picture in it.
@@ -174,6 +175,9 @@ def from_elsewhere(alice):
     configure("[local]\naction = ask\n[prompt]\npseudo_terminal = yes\n")
     elsewhere = Program([HERE + "/remote.py", "alice", demo.AGENT], terminal=True)
     ok(elsewhere.expect("not at this machine", LIMIT_S), "in a session that came over the network nobody can approve", elsewhere.text)
+    elsewhere.stop()
+    elsewhere = Program([HERE + "/remote.py", "alice", WINDOW_AGENT], terminal=True)
+    ok(elsewhere.expect("not at this machine", LIMIT_S), "nor does an agent that asks in a window begin there", elsewhere.text)
     elsewhere.stop()
 
     def here():
