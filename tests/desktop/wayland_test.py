@@ -8,6 +8,7 @@ import sys
 from compositor import Compositor
 from prompt import APPROVE, COMPARE, SHOTS, Window, done, ok
 
+POINTER = os.path.join(os.path.dirname(os.path.realpath(__file__)), "guest", "pointer.py")
 display = Compositor()
 
 
@@ -35,6 +36,19 @@ def test_presses():
     ok(answer and answer[0] == "deny", "so does closing", answer)
 
 
+def test_moment():
+    """A program may choose what moment its pointer's press is said to be of."""
+    def press(ago):
+        return display.run(POINTER, *map(str, place), "900", "900", str(ago))
+    window = Window(display, APPROVE)
+    place = window.button()
+    window.armed()
+    said = press(60000)
+    ok(said.returncode == 0 and window.is_open(), "a press of before the window could be answered allows nothing", said.stderr)
+    answer = window.answer_to(lambda: press(0))
+    ok(answer[:2] == ["allow", "pointer"], "one of now does", answer)
+
+
 def test_connection():
     """As the broker hands it over: nothing else leads to the compositor."""
     def show(server):
@@ -60,6 +74,7 @@ def test_pictures():
 
 try:
     test_presses()
+    test_moment()
     test_connection()
     test_pictures()
 finally:

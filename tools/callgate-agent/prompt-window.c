@@ -34,6 +34,7 @@
  * struct window - the window and its state
  * @allowing: buttons that give something away; insensitive until armed
  * @arm: the timer, or 0
+ * @armed_at: since when they can be pressed, as events count time
  * @pressed: the one of them on which a pointer or a finger is, which has not let go
  * @press_by, @press_at: the last press on one of them; NULL: none
  * @narrow: chosen: the microphone only
@@ -44,6 +45,7 @@ struct window {
 	GtkWidget *deny;
 	GPtrArray *allowing;
 	guint arm;
+	guint32 armed_at;
 	GtkWidget *pressed;
 	const char *press_by;
 	guint32 press_at;
@@ -84,6 +86,7 @@ static gboolean on_arm(gpointer userdata)
 	struct window *window = userdata;
 
 	window->arm = 0;
+	window->armed_at = (guint32)(g_get_monotonic_time() / 1000);
 	set_armed(window, true);
 	return G_SOURCE_REMOVE;
 }
@@ -160,11 +163,17 @@ static GtkWidget *find_at(struct window *window, GdkEvent *event)
 
 static void press(struct window *window, GdkEvent *event, GtkWidget *button, const char *by)
 {
+	guint32 at = gdk_event_get_time(event);
+
 	forget_press(window);
-	if (!button)
+	/*
+	 * Some compositors let a program say when its pointer pressed: at a moment at
+	 * which a hand pressed something else, before this could be pressed.
+	 */
+	if (!button || (gint32)(at - window->armed_at) < 0)
 		return;
 	window->press_by = by;
-	window->press_at = gdk_event_get_time(event);
+	window->press_at = at;
 }
 
 /*
