@@ -71,7 +71,25 @@ def check_refusals():
         ok(not unknown, "doc/dbus.md has each error that came, with its method", unknown)
 
 
+def tell_logs():
+    """Of a test that failed: what its daemons said last."""
+    for daemon in [thing for thing in things if isinstance(thing, Daemon)]:
+        print(f"# {daemon.log_path}, exit status {daemon.process and daemon.process.poll()}:", flush=True)
+        for line in daemon.log().splitlines()[-20:]:
+            print("#   " + line, flush=True)
+
+
+def excepthook(*exception):
+    sys.__excepthook__(*exception)
+    tell_logs()
+
+
+sys.excepthook = excepthook
+
+
 def finish():
+    if failed:
+        tell_logs()
     cleanup()
     check_refusals()
     print(f"1..{done}", flush=True)
