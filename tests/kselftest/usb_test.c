@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/usbdevice_fs.h>
 #include <sched.h>
 #include <signal.h>
@@ -22,10 +21,10 @@
 #include "camera.h"
 #include "gate.h"
 #include "harness.h"
+#include "usbfs.h"
 #include "usbip.h"
 #include "v4l2_fixture.h"
 
-#define USER	 1000
 #define STREAM	 1 /* the camera's streaming interface */
 #define UVCVIDEO "uvcvideo"
 #define SOUND	 "snd-usb-audio"
@@ -37,106 +36,6 @@ static bool refused(long r)
 }
 
 /* ---- what the user does ---------------------------------------------------------------------------------------- */
-
-static int node_fd;
-
-static long control(unsigned long command, void *argument)
-{
-	int r = ioctl(node_fd, command, argument);
-
-	return r < 0 ? -errno : r;
-}
-
-static long claim(unsigned int interface)
-{
-	return control(USBDEVFS_CLAIMINTERFACE, &interface);
-}
-
-static long detach(int interface)
-{
-	struct usbdevfs_ioctl command = { .ifno = interface, .ioctl_code = USBDEVFS_DISCONNECT };
-
-	return control(USBDEVFS_IOCTL, &command);
-}
-
-/* In one call, under the device's lock: nobody can come between. */
-static long detach_claim(unsigned int interface)
-{
-	struct usbdevfs_disconnect_claim command = { .interface = interface };
-
-	return control(USBDEVFS_DISCONNECT_CLAIM, &command);
-}
-
-/* 1 if the pattern came, 0 if something else. Claims by itself if it must. */
-static long read_bulk(void)
-{
-	static char data[USBIP_FRAME_SIZE + 512];
-	struct usbdevfs_bulktransfer transfer = {
-		.ep = USBIP_ENDPOINT, .len = sizeof(data), .timeout = 3000, .data = data
-	};
-	long n = control(USBDEVFS_BULK, &transfer);
-
-	return n < 0 ? n : usbip_is_pattern(data, n);
-}
-
-static long submit(unsigned char type, unsigned char endpoint)
-{
-	static struct {
-		struct usbdevfs_urb urb;
-		struct usbdevfs_iso_packet_desc packet;
-	} request;
-	static char data[512];
-
-	request.urb = (struct usbdevfs_urb){ .type = type,
-					     .endpoint = endpoint,
-					     .buffer = data,
-					     .buffer_length = 96,
-					     .number_of_packets = type == USBDEVFS_URB_TYPE_ISO };
-	request.packet.length = 96;
-	return control(USBDEVFS_SUBMITURB, &request.urb);
-}
-
-/* 1 if the pattern came, 0 if something else. */
-static long read_iso(unsigned int interface, unsigned char endpoint, unsigned int size)
-{
-	struct usbdevfs_setinterface setting = { interface, 1 };
-	static struct {
-		struct usbdevfs_urb urb;
-		struct usbdevfs_iso_packet_desc packets[8];
-	} request;
-	static char data[8 * 1024];
-	size_t n = 0;
-	void *done;
-	long r;
-	int i;
-
-	r = control(USBDEVFS_SETINTERFACE, &setting);
-	if (r)
-		return r;
-	request.urb = (struct usbdevfs_urb){ .type = USBDEVFS_URB_TYPE_ISO,
-					     .endpoint = endpoint,
-					     .flags = USBDEVFS_URB_ISO_ASAP,
-					     .buffer = data,
-					     .buffer_length = 8 * size,
-					     .number_of_packets = 8 };
-	for (i = 0; i < 8; i++)
-		request.packets[i].length = size;
-	r = control(USBDEVFS_SUBMITURB, &request.urb) ?: control(USBDEVFS_REAPURB, &done);
-	if (r)
-		return r;
-	for (i = 0; i < 8; i++) {
-		memmove(data + n, data + i * size, request.packets[i].actual_length);
-		n += request.packets[i].actual_length;
-	}
-	return usbip_is_pattern(data, n);
-}
-
-static long set_interface(unsigned int interface, unsigned int setting)
-{
-	struct usbdevfs_setinterface command = { interface, setting };
-
-	return control(USBDEVFS_SETINTERFACE, &command);
-}
 
 /* A class request to the streaming interface: what is being filmed, and how. */
 static long get_probe(void)
@@ -150,48 +49,41 @@ static long get_probe(void)
 						  .timeout = 1000,
 						  .data = data };
 
-	return control(USBDEVFS_CONTROL, &transfer);
-}
-
-static long clear_halt(void)
-{
-	unsigned int endpoint = USBIP_ENDPOINT;
-
-	return control(USBDEVFS_CLEAR_HALT, &endpoint);
+	return usbfs_control(USBDEVFS_CONTROL, &transfer);
 }
 
 static long detach_claim_camera(void)
 {
-	return detach_claim(STREAM);
+	return usbfs_detach_claim(STREAM);
 }
 
 static long detach_claim_control(void)
 {
-	return detach_claim(0);
+	return usbfs_detach_claim(0);
 }
 
 static long detach_camera(void)
 {
-	long r = detach(0);
+	long r = usbfs_detach(0);
 
 	/* Its driver may have let go of this one by itself. */
-	detach(STREAM);
+	usbfs_detach(STREAM);
 	return r;
 }
 
 static long detach_stream(void)
 {
-	return detach(STREAM);
+	return usbfs_detach(STREAM);
 }
 
 static long claim_camera(void)
 {
-	return claim(STREAM);
+	return usbfs_claim(STREAM);
 }
 
 static long claim_and_read(void)
 {
-	return claim(STREAM) ?: read_bulk();
+	return usbfs_claim(STREAM) ?: usbfs_read_bulk();
 }
 
 static long detach_and_read(void)
@@ -202,42 +94,42 @@ static long detach_and_read(void)
 
 static long submit_bulk(void)
 {
-	return submit(USBDEVFS_URB_TYPE_BULK, USBIP_ENDPOINT);
+	return usbfs_submit(USBDEVFS_URB_TYPE_BULK, USBIP_ENDPOINT);
 }
 
 static long set_camera_interface(void)
 {
-	return set_interface(STREAM, 0);
+	return usbfs_set_interface(STREAM, 0);
 }
 
 static long detach_claim_microphone(void)
 {
-	return detach_claim(3);
+	return usbfs_detach_claim(3);
 }
 
 static long submit_iso(void)
 {
-	return submit(USBDEVFS_URB_TYPE_ISO, 0x82);
+	return usbfs_submit(USBDEVFS_URB_TYPE_ISO, 0x82);
 }
 
 static long submit_camera_iso(void)
 {
-	return submit(USBDEVFS_URB_TYPE_ISO, USBIP_ENDPOINT);
+	return usbfs_submit(USBDEVFS_URB_TYPE_ISO, USBIP_ENDPOINT);
 }
 
 static long read_camera_iso(void)
 {
-	return claim(STREAM) ?: read_iso(STREAM, USBIP_ENDPOINT, 1024);
+	return usbfs_claim(STREAM) ?: usbfs_read_iso(STREAM, USBIP_ENDPOINT, 1024);
 }
 
 static long read_microphone(void)
 {
-	return claim(3) ?: read_iso(3, 0x82, 32);
+	return usbfs_claim(3) ?: usbfs_read_iso(3, 0x82, 32);
 }
 
 static long reset(void)
 {
-	return control(USBDEVFS_RESET, NULL);
+	return usbfs_control(USBDEVFS_RESET, NULL);
 }
 
 /* 1 as soon as one attempt succeeds; 0 if none does for a second. */
@@ -246,10 +138,10 @@ static long detach_again_and_again(void)
 	uint64_t until = harness_now() + 1000000000ull;
 
 	while (harness_now() < until) {
-		if (detach_claim(STREAM) >= 0 || detach_claim(0) >= 0)
+		if (usbfs_detach_claim(STREAM) >= 0 || usbfs_detach_claim(0) >= 0)
 			return 1;
-		detach(0);
-		if (claim(STREAM) >= 0 || claim(0) >= 0 || read_bulk() >= 0)
+		usbfs_detach(0);
+		if (usbfs_claim(STREAM) >= 0 || usbfs_claim(0) >= 0 || usbfs_read_bulk() >= 0)
 			return 1;
 	}
 	return 0;
@@ -263,41 +155,14 @@ static long change_configuration(void)
 
 	do {
 		detach_camera();
-		r = control(USBDEVFS_SETCONFIGURATION, &none);
+		r = usbfs_control(USBDEVFS_SETCONFIGURATION, &none);
 	} while (r == -EBUSY);
 	if (r)
 		return r;
-	r = control(USBDEVFS_SETCONFIGURATION, &one);
+	r = usbfs_control(USBDEVFS_SETCONFIGURATION, &one);
 	if (r)
 		return r;
-	return detach_claim(STREAM);
-}
-
-/* Runs @act as an ordinary user with the node open. */
-static long as_user(const struct usbip *dev, long (*act)(void))
-{
-	int fds[2], status;
-	long r = -EPIPE;
-	pid_t pid;
-
-	ASSERT(pipe(fds) == 0);
-	pid = fork();
-	if (pid == 0) {
-		if (setgroups(0, NULL) || setresgid(USER, USER, USER) ||
-		    setresuid(USER, USER, USER))
-			_exit(9);
-		node_fd = open(dev->node, O_RDWR | O_CLOEXEC);
-		r = node_fd < 0 ? -errno : act();
-		if (write(fds[1], &r, sizeof(r)) != sizeof(r))
-			_exit(9);
-		_exit(0);
-	}
-	close(fds[1]);
-	if (read(fds[0], &r, sizeof(r)) != sizeof(r))
-		harness_fail(__FILE__, __LINE__, "the user's process ended");
-	close(fds[0]);
-	waitpid(pid, &status, 0);
-	return r;
+	return usbfs_detach_claim(STREAM);
 }
 
 /* ---- the tests' ground ----------------------------------------------------------------------------------------- */
@@ -341,7 +206,7 @@ static void expect_working(const struct usbip *dev)
 	EXPECT(usbip_wait_driver(dev, 0, UVCVIDEO));
 	EXPECT(usbip_wait_driver(dev, STREAM, UVCVIDEO));
 	ASSERT(usbip_video(dev, node, sizeof(node)));
-	app = app_start(node, USER);
+	app = app_start(node, USBFS_USER);
 	ASSERT_EQ(app_call(app, APP_OPEN, O_NONBLOCK), 0);
 	EXPECT_EQ(app_call(app, APP_REQBUFS, 4), -EACCES);
 	ASSERT_EQ(app_call(app, APP_FLAGS, 0), 0);
@@ -373,7 +238,7 @@ TEST(allow_raw_read_without_gate)
 	if (loaded)
 		ASSERT_EQ(unload(), 0);
 	dev = plug(USBIP_CAMERA);
-	EXPECT_EQ(as_user(dev, detach_and_read), 1);
+	EXPECT_EQ(usbfs_as_user(dev, detach_and_read), 1);
 	usbip_unplug(dev);
 	if (loaded)
 		ASSERT_EQ(load(), 0);
@@ -387,11 +252,11 @@ TEST(allow_raw_read_where_root_authorized_it)
 	dev = plug(USBIP_CAMERA);
 	root_unbinds(dev, 0);
 	root_unbinds(dev, STREAM);
-	EXPECT_EQ(as_user(dev, claim_and_read), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, claim_and_read), -ENODEV);
 	EXPECT_EQ(usbip_write(dev, STREAM, "authorized", "1"), 0);
-	EXPECT_EQ(as_user(dev, claim_and_read), 1);
+	EXPECT_EQ(usbfs_as_user(dev, claim_and_read), 1);
 	EXPECT_EQ(usbip_write(dev, STREAM, "authorized", "0"), 0);
-	EXPECT_EQ(as_user(dev, claim_and_read), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, claim_and_read), -ENODEV);
 }
 
 /* The worker's return is not to be waited for: root unbound it, so it stays away. */
@@ -403,25 +268,25 @@ TEST(deny_every_way_to_an_endpoint)
 	dev = plug(USBIP_CAMERA);
 	root_unbinds(dev, 0);
 	root_unbinds(dev, STREAM);
-	EXPECT_EQ(as_user(dev, claim_camera), -ENODEV);
-	EXPECT_EQ(as_user(dev, detach_claim_camera), -ENODEV);
-	EXPECT_EQ(as_user(dev, detach_claim_control), -ENODEV);
-	EXPECT_EQ(as_user(dev, read_bulk), -ENODEV);
-	EXPECT_EQ(as_user(dev, submit_bulk), -ENODEV);
-	EXPECT_EQ(as_user(dev, get_probe), -ENODEV);
-	EXPECT_EQ(as_user(dev, clear_halt), -ENODEV);
-	EXPECT_EQ(as_user(dev, set_camera_interface), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, claim_camera), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, detach_claim_camera), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, detach_claim_control), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, usbfs_read_bulk), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, submit_bulk), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, get_probe), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, usbfs_clear_halt), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, set_camera_interface), -ENODEV);
 	EXPECT_EQ(dev->shared->frames, 0);
 
 	/* The same calls where the interface may be had. */
 	EXPECT_EQ(usbip_write(dev, STREAM, "authorized", "1"), 0);
-	EXPECT_EQ(as_user(dev, claim_camera), 0);
-	EXPECT_EQ(as_user(dev, detach_claim_camera), 0);
-	EXPECT_EQ(as_user(dev, read_bulk), 1);
-	EXPECT_EQ(as_user(dev, submit_bulk), 0);
-	EXPECT_EQ(as_user(dev, get_probe), 34);
-	EXPECT_EQ(as_user(dev, clear_halt), 0);
-	EXPECT_EQ(as_user(dev, set_camera_interface), 0);
+	EXPECT_EQ(usbfs_as_user(dev, claim_camera), 0);
+	EXPECT_EQ(usbfs_as_user(dev, detach_claim_camera), 0);
+	EXPECT_EQ(usbfs_as_user(dev, usbfs_read_bulk), 1);
+	EXPECT_EQ(usbfs_as_user(dev, submit_bulk), 0);
+	EXPECT_EQ(usbfs_as_user(dev, get_probe), 34);
+	EXPECT_EQ(usbfs_as_user(dev, usbfs_clear_halt), 0);
+	EXPECT_EQ(usbfs_as_user(dev, set_camera_interface), 0);
 }
 
 TEST(deny_detach_and_claim)
@@ -430,11 +295,11 @@ TEST(deny_detach_and_claim)
 
 	need_gate();
 	dev = plug(USBIP_CAMERA);
-	EXPECT_EQ(as_user(dev, detach_claim_camera), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, detach_claim_camera), -ENODEV);
 	expect_working(dev);
-	EXPECT_EQ(as_user(dev, detach_claim_control), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, detach_claim_control), -ENODEV);
 	expect_working(dev);
-	EXPECT(refused(as_user(dev, detach_and_read)));
+	EXPECT(refused(usbfs_as_user(dev, detach_and_read)));
 	expect_working(dev);
 }
 
@@ -444,7 +309,7 @@ TEST(attach_again_after_control_was_detached)
 
 	need_gate();
 	dev = plug(USBIP_CAMERA);
-	EXPECT_EQ(as_user(dev, detach_camera), 0);
+	EXPECT_EQ(usbfs_as_user(dev, detach_camera), 0);
 	expect_working(dev);
 }
 
@@ -455,7 +320,7 @@ TEST(attach_again_after_stream_was_detached)
 
 	need_gate();
 	dev = plug(USBIP_CAMERA);
-	EXPECT_EQ(as_user(dev, detach_stream), 0);
+	EXPECT_EQ(usbfs_as_user(dev, detach_stream), 0);
 	expect_working(dev);
 }
 
@@ -469,10 +334,10 @@ TEST(attach_again_after_the_last_file_is_closed)
 	need_gate();
 	dev = plug(USBIP_CAMERA);
 	ASSERT(usbip_video(dev, node, sizeof(node)));
-	app = app_start(node, USER);
+	app = app_start(node, USBFS_USER);
 	ASSERT_EQ(app_call(app, APP_OPEN, O_NONBLOCK), 0);
-	EXPECT_EQ(as_user(dev, detach_camera), 0);
-	EXPECT(refused(as_user(dev, claim_and_read)));
+	EXPECT_EQ(usbfs_as_user(dev, detach_camera), 0);
+	EXPECT(refused(usbfs_as_user(dev, claim_and_read)));
 	ASSERT_EQ(app_call(app, APP_CLOSE, 0), 0);
 	expect_working(dev);
 }
@@ -483,7 +348,7 @@ TEST(deny_detaching_in_a_loop)
 
 	need_gate();
 	dev = plug(USBIP_CAMERA | USBIP_MICROPHONE);
-	EXPECT_EQ(as_user(dev, detach_again_and_again), 0);
+	EXPECT_EQ(usbfs_as_user(dev, detach_again_and_again), 0);
 	expect_working(dev);
 }
 
@@ -499,7 +364,7 @@ TEST(unplug_while_being_detached)
 		dev = plug(USBIP_CAMERA | USBIP_MICROPHONE);
 		pid = fork();
 		if (pid == 0) {
-			EXPECT_EQ(as_user(dev, detach_again_and_again), 0);
+			EXPECT_EQ(usbfs_as_user(dev, detach_again_and_again), 0);
 			_exit(0);
 		}
 		usleep(300000 + i * 17000);
@@ -517,12 +382,12 @@ TEST(deny_after_reset_and_after_another_plug)
 
 	need_gate();
 	dev = plug(USBIP_CAMERA);
-	EXPECT_EQ(as_user(dev, reset), 0);
-	EXPECT_EQ(as_user(dev, detach_claim_camera), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, reset), 0);
+	EXPECT_EQ(usbfs_as_user(dev, detach_claim_camera), -ENODEV);
 	expect_working(dev);
 	EXPECT(usbip_unplug(dev));
 	dev = plug(USBIP_CAMERA);
-	EXPECT_EQ(as_user(dev, detach_claim_camera), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, detach_claim_camera), -ENODEV);
 	expect_working(dev);
 }
 
@@ -532,7 +397,7 @@ TEST(deny_after_another_configuration)
 
 	need_gate();
 	dev = plug(USBIP_CAMERA);
-	EXPECT_EQ(as_user(dev, change_configuration), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, change_configuration), -ENODEV);
 	expect_working(dev);
 }
 
@@ -546,8 +411,8 @@ TEST(deny_where_no_driver_was_ever_bound)
 	dev = usbip_plug(USBIP_CAMERA | USBIP_MICROPHONE);
 	ASSERT(dev);
 	EXPECT(!*usbip_driver(dev, 0) && !*usbip_driver(dev, STREAM));
-	EXPECT_EQ(as_user(dev, claim_and_read), -ENODEV);
-	EXPECT_EQ(as_user(dev, submit_iso), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, claim_and_read), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, submit_iso), -ENODEV);
 	EXPECT_EQ(system("modprobe -a uvcvideo snd-usb-audio"), 0);
 	expect_working(dev);
 }
@@ -562,9 +427,9 @@ TEST(deny_a_class_that_another_setting_says)
 		harness_skip("uvcvideo is in use");
 	dev = usbip_plug(USBIP_CAMERA | USBIP_ISOCHRONOUS | USBIP_HIDDEN);
 	ASSERT(dev);
-	EXPECT_EQ(as_user(dev, read_camera_iso), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, read_camera_iso), -ENODEV);
 	EXPECT_EQ(usbip_write(dev, STREAM, "authorized", "1"), 0);
-	EXPECT_EQ(as_user(dev, read_camera_iso), 1);
+	EXPECT_EQ(usbfs_as_user(dev, read_camera_iso), 1);
 	EXPECT_EQ(system("modprobe uvcvideo"), 0);
 }
 
@@ -576,8 +441,8 @@ TEST(deny_after_another_camera_came)
 	need_gate();
 	dev = plug(USBIP_CAMERA);
 	other = plug(USBIP_CAMERA);
-	EXPECT_EQ(as_user(dev, detach_claim_camera), -ENODEV);
-	EXPECT_EQ(as_user(other, detach_claim_camera), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, detach_claim_camera), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(other, detach_claim_camera), -ENODEV);
 	expect_working(dev);
 	expect_working(other);
 }
@@ -585,7 +450,7 @@ TEST(deny_after_another_camera_came)
 /* An interface that anybody may have, and then the camera's, which must not be opened for that. */
 static long claim_keyboard_and_camera(void)
 {
-	return claim(4) ?: claim_camera();
+	return usbfs_claim(4) ?: claim_camera();
 }
 
 TEST(deny_after_claiming_another_interface)
@@ -596,9 +461,9 @@ TEST(deny_after_claiming_another_interface)
 	dev = plug(USBIP_CAMERA | USBIP_KEYBOARD);
 	root_unbinds(dev, 0);
 	root_unbinds(dev, STREAM);
-	EXPECT_EQ(as_user(dev, claim_keyboard_and_camera), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, claim_keyboard_and_camera), -ENODEV);
 	EXPECT_EQ(usbip_write(dev, STREAM, "authorized", "1"), 0);
-	EXPECT_EQ(as_user(dev, claim_keyboard_and_camera), 0);
+	EXPECT_EQ(usbfs_as_user(dev, claim_keyboard_and_camera), 0);
 }
 
 static long detach_in_own_namespace(void)
@@ -613,7 +478,7 @@ TEST(attach_again_after_detaching_in_a_user_namespace)
 
 	need_gate();
 	dev = plug(USBIP_CAMERA);
-	EXPECT_EQ(as_user(dev, detach_in_own_namespace), 0);
+	EXPECT_EQ(usbfs_as_user(dev, detach_in_own_namespace), 0);
 	expect_working(dev);
 }
 
@@ -624,9 +489,9 @@ TEST(deny_a_vendors_class_that_has_a_driver)
 
 	need_gate();
 	dev = plug(USBIP_CAMERA | USBIP_VENDOR);
-	EXPECT_EQ(as_user(dev, detach_claim_camera), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, detach_claim_camera), -ENODEV);
 	expect_working(dev);
-	EXPECT_EQ(as_user(dev, detach_claim_control), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, detach_claim_control), -ENODEV);
 	expect_working(dev);
 }
 
@@ -638,17 +503,17 @@ TEST(deny_a_microphone)
 	need_gate();
 	dev = plug(USBIP_CAMERA | USBIP_MICROPHONE);
 	ASSERT(usbip_sound(dev, node, sizeof(node)));
-	EXPECT_EQ(as_user(dev, detach_claim_microphone), -ENODEV);
-	EXPECT(refused(as_user(dev, submit_iso)));
+	EXPECT_EQ(usbfs_as_user(dev, detach_claim_microphone), -ENODEV);
+	EXPECT(refused(usbfs_as_user(dev, submit_iso)));
 	EXPECT(usbip_wait_driver(dev, 2, SOUND));
 	EXPECT(usbip_wait_driver(dev, 3, SOUND));
 	EXPECT(usbip_sound(dev, node, sizeof(node)));
 	root_unbinds(dev, 2);
 	root_unbinds(dev, 3);
-	EXPECT_EQ(as_user(dev, submit_iso), -ENODEV);
-	EXPECT_EQ(as_user(dev, read_microphone), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, submit_iso), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, read_microphone), -ENODEV);
 	EXPECT_EQ(usbip_write(dev, 3, "authorized", "1"), 0);
-	EXPECT_EQ(as_user(dev, read_microphone), 1);
+	EXPECT_EQ(usbfs_as_user(dev, read_microphone), 1);
 }
 
 TEST(deny_an_isochronous_camera)
@@ -660,19 +525,19 @@ TEST(deny_an_isochronous_camera)
 	/* The second time it is another device, plugged in anew. */
 	for (i = 0; i < 2; i++) {
 		dev = plug(USBIP_CAMERA | USBIP_ISOCHRONOUS);
-		EXPECT_EQ(as_user(dev, detach_claim_camera), -ENODEV);
+		EXPECT_EQ(usbfs_as_user(dev, detach_claim_camera), -ENODEV);
 		expect_working(dev);
-		EXPECT_EQ(as_user(dev, detach_camera), 0);
-		EXPECT(refused(as_user(dev, submit_camera_iso)));
+		EXPECT_EQ(usbfs_as_user(dev, detach_camera), 0);
+		EXPECT(refused(usbfs_as_user(dev, submit_camera_iso)));
 		expect_working(dev);
-		EXPECT_EQ(as_user(dev, reset), 0);
-		EXPECT_EQ(as_user(dev, detach_claim_camera), -ENODEV);
+		EXPECT_EQ(usbfs_as_user(dev, reset), 0);
+		EXPECT_EQ(usbfs_as_user(dev, detach_claim_camera), -ENODEV);
 		expect_working(dev);
 		root_unbinds(dev, 0);
 		root_unbinds(dev, STREAM);
-		EXPECT_EQ(as_user(dev, read_camera_iso), -ENODEV);
+		EXPECT_EQ(usbfs_as_user(dev, read_camera_iso), -ENODEV);
 		EXPECT_EQ(usbip_write(dev, STREAM, "authorized", "1"), 0);
-		EXPECT_EQ(as_user(dev, read_camera_iso), 1);
+		EXPECT_EQ(usbfs_as_user(dev, read_camera_iso), 1);
 		EXPECT(usbip_unplug(dev));
 	}
 }
@@ -711,14 +576,11 @@ TEST(deny_what_was_claimed_before_load)
 	ASSERT(pipe(to) == 0 && pipe(from) == 0);
 	pid = fork();
 	if (pid == 0) {
-		if (setgroups(0, NULL) || setresgid(USER, USER, USER) ||
-		    setresuid(USER, USER, USER))
-			_exit(9);
-		node_fd = open(dev->node, O_RDWR | O_CLOEXEC);
+		usbfs_become_user(dev);
 		detach_camera();
-		r = claim(0) ?: claim_and_read();
+		r = usbfs_claim(0) ?: claim_and_read();
 		while (write(from[1], &r, sizeof(r)) == sizeof(r) && read(to[0], &r, 1) == 1)
-			r = read_bulk();
+			r = usbfs_read_bulk();
 		_exit(0);
 	}
 	ASSERT(read(from[0], &r, sizeof(r)) == sizeof(r));
@@ -732,7 +594,7 @@ TEST(deny_what_was_claimed_before_load)
 
 	/* And what is given back at unload can be had again. */
 	ASSERT_EQ(unload(), 0);
-	EXPECT_EQ(as_user(dev, detach_and_read), 1);
+	EXPECT_EQ(usbfs_as_user(dev, detach_and_read), 1);
 	EXPECT(usbip_unplug(dev));
 	ASSERT_EQ(load(), 0);
 }
