@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Administrative changes with the real polkitd, on the test's bus, with rules and actions of its own."""
+"""Administrative changes with the real polkitd, on the test's bus, with rules and actions of its own; and with its agent for terminals, which asks
+for an administrator's password, one of the test's."""
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
@@ -64,8 +66,52 @@ ok(wait_for(lambda: tries(user) == ["NotAllowed", "allowed", "NotAllowed", "NotA
 allow("set-mode", "reload-policy", "end-sessions", "read-metrics")
 ok(wait_for(lambda: tries(user) == YES), "or all", tries(user))
 ok(tries(other) == NO, "and that user only")
+
+
+# ---- an administrator's password
+
+CTL = os.path.join(ROOT, os.environ.get("BUILD", "build"), "callgatectl")
+ADMIN = "an-administrators-word"
+
+
+def typed(word, *command):
+    """The status of a user's command and what stood on the terminal, on which polkit's agent asked for a password."""
+    done = subprocess.run(["setpriv", "--reuid", str(ALICE), "--regid", str(ALICE), "--clear-groups", f"{ROOT}/tests/bus/lib/password.py", word, *command],
+                          capture_output=True, text=True, check=False, env=dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=bus.address))
+    return done.returncode, done.stdout + done.stderr
+
+
+def administrator():
+    """Root's password, for those who are in this test's mounts."""
+    made = subprocess.run(["openssl", "passwd", "-6", ADMIN], capture_output=True, text=True, check=True).stdout.strip()
+    with open("/etc/shadow", encoding="ascii") as file:
+        text = re.sub(r"^root:[^:]*:\d*:", f"root:{made}:20000:", file.read(), flags=re.M)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"], check=True)
+    with open("/run/shadow", "w", encoding="ascii") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(text)
+    subprocess.run(["mount", "--bind", "/run/shadow", "/etc/shadow"], check=True)
+    # Where the program that checks the password, which is setuid, looks for the bus.
+    os.mkdir("/run/dbus")
+    os.symlink(bus.address[len("unix:path="):], "/run/dbus/system_bus_socket")
+    with open(RULES + "/10-admin.rules", "w", encoding="utf-8") as file:
+        file.write('polkit.addAdminRule(function() { return ["unix-user:root"]; });\n')
+
+
+def mode():
+    return user.get(ROOT_PATH, MANAGER, "Gate")
+
+
+administrator()
 allow("set-mode", "reload-policy", "end-sessions", "read-metrics", result="AUTH_ADMIN")
 ok(wait_for(lambda: tries(user) == NO and "pkttyagent" in user.said), "where a password is wanted and nobody can ask for it, that is said", user.said)
+status, text = typed("a-wrong-word", CTL, "permissive")
+ok(status == 1 and "whether capture is denied outside calls" in text and "Only an administrator" in text and mode() == "present",
+   "a wrong password is refused, and nothing is changed", (status, text))
+status, text = typed(ADMIN, CTL, "permissive")
+ok(status == 0 and mode() == "permissive", "an administrator's is accepted", (status, text))
+status, text = typed(ADMIN, CTL, "enforce", "--yes")
+ok(status == 0 and mode() == "present", "each time anew", (status, text))
 os.unlink(RULES + "/50-test.rules")
 ok(wait_for(lambda: tries(user) == NO) and tries(root) == YES, "without the rule it is root's again")
 ok(daemon.end() == 0, "the daemon ends well")
