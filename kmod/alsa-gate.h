@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The record of one interposed PCM substream: what alsa.c and alsa-hook.c share. */
+/* The record of one interposed PCM substream: what alsa.c, alsa-hook.c and alsa-trigger.c share. */
 #ifndef CALLGATE_ALSA_GATE_H
 #define CALLGATE_ALSA_GATE_H
 
+#include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <sound/core.h>
 #include <sound/pcm.h>
 
@@ -65,6 +67,33 @@ static inline struct alsa_capture *alsa_capture(struct alsa_gate *gate)
 	return gate && gate->capture ? container_of(gate, struct alsa_capture, gate) : NULL;
 }
 
+static inline void alsa_assert_locked(const struct snd_pcm_substream *substream)
+{
+	if (substream->pcm->nonatomic)
+		lockdep_assert_held(&substream->self_group.mutex);
+	else
+		lockdep_assert_held(&substream->self_group.lock);
+}
+
+/* Would somebody else see what is captured? With the stream lock. */
+static inline bool alsa_mapped_by_other(const struct alsa_capture *capture, const void *pid,
+					u64 exec_id)
+{
+	alsa_assert_locked(capture->gate.substream);
+	return capture->mapped && (capture->mapper != pid || capture->mapper_exec_id != exec_id);
+}
+
+static inline bool alsa_mapped_by_not_current(const struct alsa_capture *capture)
+{
+	return alsa_mapped_by_other(capture, task_tgid(current), READ_ONCE(current->self_exec_id));
+}
+
+/* Of a capture that stops and was not revoked. */
+static inline u8 alsa_end_reason(const struct snd_pcm_substream *substream)
+{
+	return substream->pcm->card->shutdown ? CALLGATE_REASON_REMOVED : CALLGATE_REASON_STOPPED;
+}
+
 /* alsa.c */
 
 /* The record of a substream, or NULL. The caller is inside one of its operations or holds its stream lock. */
@@ -80,9 +109,13 @@ void callgate_alsa_retire(struct alsa_gate *gate);
 void callgate_alsa_fill_ops(struct alsa_gate *gate);
 /* Forgets who mapped the buffer. Returns a pid for the caller to put when the lock is released. With the stream lock. */
 struct pid *callgate_alsa_forget_mapper(struct alsa_capture *capture);
-/* callgate_device_ops.revoke */
-void callgate_alsa_revoke(struct callgate_device *dev);
 /* What a substream without record gets: it cannot be opened. */
 extern const struct snd_pcm_ops callgate_alsa_closed_ops;
+
+/* alsa-trigger.c */
+
+int callgate_alsa_hook_trigger(struct snd_pcm_substream *substream, int cmd);
+/* callgate_device_ops.revoke */
+void callgate_alsa_revoke(struct callgate_device *dev);
 
 #endif
