@@ -15,7 +15,8 @@ soak_shared := $(call obj,tests/soak/watch.c tests/soak/fuzz_ops.c tests/soak/ol
 soak_run = "$(vm) --timeout 40000 -- env SOAK=$(1) /callgate/$(BUILD)/tests/soak/soak_test"
 fuzz_run = "$(vm) --timeout 40000 -- /callgate/$(BUILD)/tests/soak/fuzz_syscall $(1) $(KFUZZ_SEED)"
 netlink_run = "$(vm) --timeout 40000 -- env BUILD=$(BUILD) /callgate/tests/soak/fuzz_netlink.py $(1) $(KFUZZ_SEED)"
-kernel_cmds += $(call soak_run,1) $(call netlink_run,60)
+# On the debug kernel fifty loads, and of the rest as much.
+kernel_cmds += $(call soak_run,$(if $(filter %-dbg,$(RELEASE)),5,1)) $(call netlink_run,60)
 # What it has to be let in for comes by chance, and less often on a busy machine.
 alone_cmds += $(call fuzz_run,60)
 
