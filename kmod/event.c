@@ -3,9 +3,11 @@
  * The controller's socket, and what is written to it.
  *
  * Owns the fact who the controller is. Grants nothing: netlink.c asks here
- * whether a command came from the controller. Events are called for by workers
- * and by device.c, in process context, and never block on the reader: what does
- * not fit into the socket's buffer is counted as lost.
+ * whether a command came from the controller. Events are called for by workers,
+ * by device.c and by callers that are to be held, in process context, and never
+ * block on the reader: what does not fit into the socket's buffer is counted as
+ * lost. A message is no larger than it must be: the kernel clears each when it is
+ * made, and copies one that is mostly empty.
  *
  * Authority hangs on the struct sock, which is held and so cannot become another
  * one, not on the port number: a socket that is being closed gives its number
@@ -20,8 +22,17 @@
 
 #include "stats.h"
 
-/* Room for every attribute but the path. */
-#define MESSAGE_ROOM 384
+#define U32_ROOM     nla_total_size(sizeof(u32))
+#define U64_ROOM     nla_total_size_64bit(sizeof(u64))
+#define U8_ROOM	     nla_total_size(sizeof(u8))
+/* Of everything but paths. */
+#define WHO_ROOM     (2 * U32_ROOM + 2 * U64_ROOM)
+#define HELD_ROOM    (2 * U64_ROOM + 2 * U32_ROOM + U8_ROOM + WHO_ROOM)
+#define CAPTURE_ROOM (4 * U64_ROOM + 2 * U32_ROOM + U8_ROOM + WHO_ROOM)
+#define DENIED_ROOM  (3 * U32_ROOM + U8_ROOM + WHO_ROOM)
+#define DEVICE_ROOM                                                                  \
+	(2 * U32_ROOM + nla_total_size(sizeof_field(struct callgate_device, name)) + \
+	 nla_total_size(sizeof_field(struct callgate_device, node)))
 
 static const struct genl_family *family __read_mostly;
 
@@ -82,20 +93,15 @@ static int put_who(struct sk_buff *skb, const struct callgate_who *who)
 	       put_u64(skb, CALLGATE_A_CGROUP, who->image.cgroup);
 }
 
-/* The path is left out where it is unknown or memory is short: it is for people only. */
-static int put_exe(struct sk_buff *skb, const struct callgate_who *who)
+size_t callgate_path_room(const struct callgate_path *path)
 {
-	char *buf = kmalloc(CALLGATE_PATH_MAX + 1, GFP_KERNEL);
-	const char *path;
-	int err = 0;
+	return path->name ? nla_total_size(path->len + 1) : 0;
+}
 
-	if (!buf)
-		return 0;
-	path = callgate_who_path(who, buf);
-	if (path)
-		err = nla_put_string(skb, CALLGATE_A_EXE, path);
-	kfree(buf);
-	return err;
+/* Left out where it is unknown: it is for people only. */
+int callgate_put_path(struct sk_buff *skb, const struct callgate_path *path)
+{
+	return path->name ? nla_put(skb, CALLGATE_A_EXE, path->len + 1, path->name) : 0;
 }
 
 int callgate_put_device(struct sk_buff *skb, const struct callgate_device *dev)
@@ -108,19 +114,31 @@ int callgate_put_device(struct sk_buff *skb, const struct callgate_device *dev)
 	return 0;
 }
 
-int callgate_put_held(struct sk_buff *skb, const struct callgate_held *held)
+static int put_held(struct sk_buff *skb, const struct callgate_held *held,
+		    const struct callgate_path *path)
 {
 	if (put_u64(skb, CALLGATE_A_REQUEST, held->id) ||
 	    nla_put_u32(skb, CALLGATE_A_DEVICE, held->device) ||
 	    nla_put_u32(skb, CALLGATE_A_KINDS, held->kinds) ||
 	    nla_put_u8(skb, CALLGATE_A_OP, held->op) || put_who(skb, &held->who) ||
-	    put_u64(skb, CALLGATE_A_SINCE, held->since) || put_exe(skb, &held->who))
+	    put_u64(skb, CALLGATE_A_SINCE, held->since) || callgate_put_path(skb, path))
 		return -EMSGSIZE;
 	return 0;
 }
 
-int callgate_put_capture(struct sk_buff *skb, const struct callgate_device *dev,
-			 const struct callgate_capture *capture)
+int callgate_put_held(struct sk_buff *skb, const struct callgate_held *held)
+{
+	struct callgate_path path;
+	int err;
+
+	callgate_who_path(&held->who, &path);
+	err = put_held(skb, held, &path);
+	callgate_path_end(&path);
+	return err;
+}
+
+static int put_capture(struct sk_buff *skb, const struct callgate_device *dev,
+		       const struct callgate_capture *capture, const struct callgate_path *path)
 {
 	if (put_u64(skb, CALLGATE_A_STREAM, capture->id) ||
 	    nla_put_u32(skb, CALLGATE_A_DEVICE, dev->id) ||
@@ -132,9 +150,28 @@ int callgate_put_capture(struct sk_buff *skb, const struct callgate_device *dev,
 		return -EMSGSIZE;
 	if (capture->reason && nla_put_u8(skb, CALLGATE_A_REASON, capture->reason))
 		return -EMSGSIZE;
-	if (!capture->reason && put_exe(skb, &capture->who))
-		return -EMSGSIZE;
-	return 0;
+	return callgate_put_path(skb, path) ? -EMSGSIZE : 0;
+}
+
+/* Who has ended was named when it began. */
+static void capture_path(const struct callgate_capture *capture, struct callgate_path *ret_path)
+{
+	if (capture->reason)
+		callgate_path_none(ret_path);
+	else
+		callgate_who_path(&capture->who, ret_path);
+}
+
+int callgate_put_capture(struct sk_buff *skb, const struct callgate_device *dev,
+			 const struct callgate_capture *capture)
+{
+	struct callgate_path path;
+	int err;
+
+	capture_path(capture, &path);
+	err = put_capture(skb, dev, capture, &path);
+	callgate_path_end(&path);
+	return err;
 }
 
 static struct sk_buff *begin(u8 cmd, size_t room, void **ret_header)
@@ -170,44 +207,61 @@ static int finish(struct sk_buff *skb, void *header, int err)
 
 int callgate_event_request(const struct callgate_held *held)
 {
+	struct callgate_path path;
 	struct sk_buff *skb;
 	void *header;
+	int err;
 
 	if (!callgate_controller_present())
 		return -ENOTCONN;
-	skb = begin(CALLGATE_CMD_REQUEST_EVENT, MESSAGE_ROOM + CALLGATE_PATH_MAX, &header);
-	return finish(skb, header, skb ? callgate_put_held(skb, held) : 0);
+	callgate_who_path(&held->who, &path);
+	skb = begin(CALLGATE_CMD_REQUEST_EVENT, HELD_ROOM + callgate_path_room(&path), &header);
+	err = finish(skb, header, skb ? put_held(skb, held, &path) : 0);
+	callgate_path_end(&path);
+	return err;
+}
+
+static int put_denied(struct sk_buff *skb, const struct callgate_device *dev,
+		      const struct callgate_denied *denied, const struct callgate_path *path)
+{
+	return nla_put_u32(skb, CALLGATE_A_DEVICE, dev->id) ||
+	       nla_put_u32(skb, CALLGATE_A_KINDS, dev->kinds) ||
+	       nla_put_u8(skb, CALLGATE_A_OP, denied->op) || put_who(skb, &denied->who) ||
+	       nla_put_u32(skb, CALLGATE_A_COUNT, denied->count) || callgate_put_path(skb, path);
 }
 
 int callgate_event_denied(const struct callgate_device *dev, const struct callgate_denied *denied)
 {
+	struct callgate_path path;
 	struct sk_buff *skb;
 	void *header;
-	int err = 0;
+	int err;
 
 	if (!callgate_controller_present())
 		return -ENOTCONN;
-	skb = begin(CALLGATE_CMD_DENIED_EVENT, MESSAGE_ROOM + CALLGATE_PATH_MAX, &header);
-	if (skb)
-		err = nla_put_u32(skb, CALLGATE_A_DEVICE, dev->id) ||
-		      nla_put_u32(skb, CALLGATE_A_KINDS, dev->kinds) ||
-		      nla_put_u8(skb, CALLGATE_A_OP, denied->op) || put_who(skb, &denied->who) ||
-		      nla_put_u32(skb, CALLGATE_A_COUNT, denied->count) ||
-		      put_exe(skb, &denied->who);
-	return finish(skb, header, err);
+	callgate_who_path(&denied->who, &path);
+	skb = begin(CALLGATE_CMD_DENIED_EVENT, DENIED_ROOM + callgate_path_room(&path), &header);
+	err = finish(skb, header, skb ? put_denied(skb, dev, denied, &path) : 0);
+	callgate_path_end(&path);
+	return err;
 }
 
 int callgate_event_stream(const struct callgate_device *dev, const struct callgate_capture *capture)
 {
 	u8 cmd = capture->reason ? CALLGATE_CMD_STREAM_STOPPED_EVENT
 				 : CALLGATE_CMD_STREAM_STARTED_EVENT;
+	struct callgate_path path;
 	struct sk_buff *skb;
 	void *header;
+	int err;
 
 	if (!callgate_controller_present())
 		return -ENOTCONN;
-	skb = begin(cmd, MESSAGE_ROOM + CALLGATE_PATH_MAX, &header);
-	return finish(skb, header, skb ? callgate_put_capture(skb, dev, capture) : 0);
+	capture_path(capture, &path);
+	skb = begin(cmd, CAPTURE_ROOM + callgate_path_room(&path), &header);
+	err = finish(skb, header, skb ? put_capture(skb, dev, capture, &path) : 0);
+	callgate_path_end(&path);
+	return err;
 }
 
 int callgate_event_device(const struct callgate_device *dev, bool added)
@@ -218,6 +272,6 @@ int callgate_event_device(const struct callgate_device *dev, bool added)
 
 	if (!callgate_controller_present())
 		return -ENOTCONN;
-	skb = begin(cmd, MESSAGE_ROOM, &header);
+	skb = begin(cmd, DEVICE_ROOM, &header);
 	return finish(skb, header, skb ? callgate_put_device(skb, dev) : 0);
 }

@@ -44,6 +44,8 @@ bool callgate_controller_has(u32 portid);
 bool __must_check callgate_controller_is(const struct sock *sk);
 
 /* Attributes of one object. -EMSGSIZE: no room. May sleep (paths). */
+int callgate_put_path(struct sk_buff *skb, const struct callgate_path *path);
+size_t callgate_path_room(const struct callgate_path *path);
 int callgate_put_device(struct sk_buff *skb, const struct callgate_device *dev);
 int callgate_put_held(struct sk_buff *skb, const struct callgate_held *held);
 int callgate_put_capture(struct sk_buff *skb, const struct callgate_device *dev,

@@ -169,33 +169,26 @@ static int cmd_bind(struct sk_buff *skb, struct genl_info *info)
 
 static int reply_identity(struct genl_info *info, const struct callgate_identity *identity)
 {
-	size_t room = nla_total_size(CALLGATE_PATH_MAX + 1) + 3 * nla_total_size(sizeof(u32)) +
-		      3 * nla_total_size_64bit(sizeof(u64));
+	size_t room = 2 * nla_total_size(sizeof(u32)) + 3 * nla_total_size_64bit(sizeof(u64)) +
+		      nla_total_size(sizeof(u8));
+	struct callgate_path path;
 	struct sk_buff *skb;
-	const char *path;
 	void *header;
-	char *buf;
-	int err;
+	int err = -ENOMEM;
 
-	buf = kmalloc(CALLGATE_PATH_MAX + 1, GFP_KERNEL);
-	if (!buf)
-		return -ENOMEM;
-	err = -ENOMEM;
-	skb = reply_new(info, room, &header);
+	callgate_path_of(identity->exe, &path);
+	skb = reply_new(info, room + callgate_path_room(&path), &header);
 	if (!skb)
-		goto free_buf;
-	path = callgate_file_path(identity->exe, buf);
+		goto end_path;
 	err = nla_put_u32(skb, CALLGATE_A_TGID, identity->tgid) ||
 	      nla_put_u64_64bit(skb, CALLGATE_A_COOKIE, identity->cookie, CALLGATE_A_PAD) ||
 	      nla_put_u64_64bit(skb, CALLGATE_A_START_TIME, identity->start_time, CALLGATE_A_PAD) ||
 	      nla_put_u32(skb, CALLGATE_A_UID, identity->uid) ||
 	      nla_put_u64_64bit(skb, CALLGATE_A_CGROUP, identity->cgroup, CALLGATE_A_PAD) ||
-	      nla_put_u8(skb, CALLGATE_A_TRACED, identity->traced);
-	if (!err && path)
-		err = nla_put_string(skb, CALLGATE_A_EXE, path);
+	      nla_put_u8(skb, CALLGATE_A_TRACED, identity->traced) || callgate_put_path(skb, &path);
 	err = reply_send(skb, header, info, err);
-free_buf:
-	kfree(buf);
+end_path:
+	callgate_path_end(&path);
 	return err;
 }
 

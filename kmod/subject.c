@@ -11,15 +11,11 @@
  * exec, not a number that is used again. Another process is read under its
  * exec_update_lock, so that credentials, executable and exec id belong to one
  * image; the lock is only tried, because its owner decides how long exec takes.
- * A path is made by a kernel thread and only for mounts that hang under the
- * initial root: otherwise the caller's own chroot or mount namespace would
- * choose the words that a prompt shows.
  */
 #include "subject.h"
 
 #include <linux/cgroup.h>
 #include <linux/cred.h>
-#include <linux/dcache.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
@@ -31,7 +27,6 @@
 #include <linux/sched/task.h>
 #include <linux/siphash.h>
 #include <linux/stat.h>
-#include <linux/workqueue.h>
 
 #include "compat.h"
 
@@ -286,55 +281,17 @@ put_file:
 	return ERR_PTR(err);
 }
 
-struct path_work {
-	struct work_struct work;
-	struct file *exe;
-	char *buf;
-	const char *path;
-};
-
-/* Against the root that programs are started in. In a kernel thread only. */
-static const char *initial_path(struct file *exe, char *buf)
+/* The executable of @who, as long as it is the same image; or NULL. */
+static struct file *who_exe(const struct callgate_who *who)
 {
-	const char *path = NULL;
-	struct path root;
-
-	callgate_initial_root(&root);
-	if (path_is_under(&exe->f_path, &root) && !d_unlinked(exe->f_path.dentry)) {
-		path = callgate_initial_d_path(&exe->f_path, buf, CALLGATE_PATH_MAX + 1);
-		if (IS_ERR(path))
-			path = NULL;
-	}
-	path_put(&root);
-	return path;
-}
-
-static void path_worker(struct work_struct *work)
-{
-	struct path_work *job = container_of(work, struct path_work, work);
-
-	job->path = initial_path(job->exe, job->buf);
-}
-
-const char *callgate_file_path(struct file *exe, char *buf)
-{
-	struct path_work job = { .exe = exe, .buf = buf };
-
-	if (current->flags & PF_KTHREAD)
-		return initial_path(exe, buf);
-	INIT_WORK_ONSTACK(&job.work, path_worker);
-	queue_work(system_unbound_wq, &job.work);
-	flush_work(&job.work);
-	destroy_work_on_stack(&job.work);
-	return job.path;
-}
-
-const char *callgate_who_path(const struct callgate_who *who, char *buf)
-{
-	struct task_struct *task = get_pid_task(who->pid, PIDTYPE_TGID);
-	const char *path = NULL;
+	struct task_struct *task;
 	struct file *exe = NULL;
 
+	/* It cannot be in exec meanwhile: another thread of it, there, waits until this one has ended. */
+	if (who->pid == task_tgid(current) && who->image.user &&
+	    who->image.exec_id == READ_ONCE(current->self_exec_id))
+		return callgate_get_exe_file(current->mm);
+	task = get_pid_task(who->pid, PIDTYPE_TGID);
 	if (!task)
 		return NULL;
 	if (down_read_trylock(&task->signal->exec_update_lock)) {
@@ -343,9 +300,16 @@ const char *callgate_who_path(const struct callgate_who *who, char *buf)
 		up_read(&task->signal->exec_update_lock);
 	}
 	put_task_struct(task);
+	return exe;
+}
+
+void callgate_who_path(const struct callgate_who *who, struct callgate_path *ret_path)
+{
+	struct file *exe = who_exe(who);
+
+	callgate_path_none(ret_path);
 	if (exe) {
-		path = callgate_file_path(exe, buf);
+		callgate_path_of(exe, ret_path);
 		fput(exe);
 	}
-	return path;
 }

@@ -6,6 +6,7 @@
 #include <linux/pid.h>
 
 #include "limits.h"
+#include "path.h"
 #include "verdict.h"
 
 struct cgroup;
@@ -84,14 +85,7 @@ void callgate_identity_put(struct callgate_identity *identity);
  */
 struct cgroup *__must_check callgate_subject_cgroup(u32 fd, struct netlink_ext_ack *extack);
 
-/*
- * callgate_file_path() - path of @exe as the initial mount namespace names it
- * @buf: CALLGATE_PATH_MAX + 1 bytes
- * NULL where that namespace does not reach it, where it was unlinked, or where it is too long. May sleep.
- */
-const char *callgate_file_path(struct file *exe, char *buf);
-
-/* The same of a kept image; NULL also when it has exited or called exec. @who needs its pid. May sleep. */
-const char *callgate_who_path(const struct callgate_who *who, char *buf);
+/* What a kept image is called; unknown also when it has exited or called exec. @who needs its pid. May sleep. */
+void callgate_who_path(const struct callgate_who *who, struct callgate_path *ret_path);
 
 #endif

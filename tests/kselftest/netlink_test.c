@@ -338,6 +338,61 @@ TEST(identify_gives_no_path_that_only_another_mount_namespace_knows)
 	bystander_end(pid);
 }
 
+static bool runs(void *arg)
+{
+	char link[64], path[256] = "";
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", *(int *)arg);
+	return readlink(link, path, sizeof(path) - 1) > 0 && !strncmp(path, "/mnt/", 5);
+}
+
+static pid_t run(const char *path)
+{
+	pid_t pid = fork();
+
+	ASSERT(pid >= 0);
+	if (pid == 0) {
+		execl(path, path, "50", NULL);
+		_exit(1);
+	}
+	ASSERT(harness_wait(runs, &pid, 20000));
+	return pid;
+}
+
+/* A file system that is mounted as a whole, a part of it, and a single file; then the file has no name any more. */
+TEST(identify_names_a_file_by_the_mount_that_it_runs_from)
+{
+	static const char *const paths[] = { "/mnt/a/b/program", "/mnt/part/b/program",
+					     "/mnt/file" };
+	struct gate *gate = gate_open_bound();
+	struct gate_message who;
+	pid_t pid;
+
+	if (mount("tmpfs", "/mnt", "tmpfs", 0, NULL))
+		harness_skip("cannot mount");
+	ASSERT_EQ(
+		system("mkdir -p /mnt/a/b /mnt/part && cp /bin/sleep /mnt/a/b/program && touch /mnt/file"),
+		0);
+	ASSERT(mount("/mnt/a", "/mnt/part", NULL, MS_BIND, NULL) == 0);
+	ASSERT(mount(paths[0], paths[2], NULL, MS_BIND, NULL) == 0);
+	for (size_t i = 0; i < 3; i++) {
+		pid = run(paths[i]);
+		ASSERT_EQ(gate_identify(gate, pid, &who), 0);
+		if (strcmp(who.exe, paths[i]))
+			harness_fail(__FILE__, __LINE__, "exe is '%s', not '%s'", who.exe,
+				     paths[i]);
+		bystander_end(pid);
+	}
+	pid = run(paths[0]);
+	ASSERT(unlink(paths[1]) == 0);
+	ASSERT_EQ(gate_identify(gate, pid, &who), 0);
+	EXPECT(!GATE_HAS(&who, CALLGATE_A_EXE));
+	bystander_end(pid);
+	EXPECT_EQ(umount(paths[2]), 0);
+	EXPECT_EQ(umount("/mnt/part"), 0);
+	EXPECT_EQ(umount2("/mnt", MNT_DETACH), 0);
+}
+
 TEST(deny_revoke_seen_and_verdict_of_what_is_not_there)
 {
 	struct gate *gate = gate_open_bound();

@@ -129,6 +129,34 @@ TEST(deny_a_caller_whose_request_is_answered_with_deny)
 	EXPECT_EQ(held(gate), 0);
 }
 
+/* Its own root would make it a shorter name, which a person would read. */
+TEST(name_a_caller_by_a_root_that_it_did_not_choose)
+{
+	struct gate *gate = controller();
+	char path[1024] = "", folder[1024];
+	struct gate_message request;
+	pid_t pid;
+	int fd;
+
+	ASSERT(readlink("/proc/self/exe", path, sizeof(path) - 1) > 0);
+	strcpy(folder, path);
+	*strrchr(folder, '/') = '\0';
+	pid = fork();
+	ASSERT(pid >= 0);
+	if (pid == 0) {
+		close_range(3, ~0u, 0);
+		fd = open(CAMERA, O_RDWR);
+		if (fd < 0 || chroot(folder) || chdir("/"))
+			_exit(200);
+		_exit(ask_for_buffers(fd));
+	}
+	request = next_request(gate);
+	EXPECT_EQ(request.tgid, pid);
+	EXPECT(!strcmp(request.exe, path));
+	EXPECT_EQ(gate_verdict(gate, request.request, CALLGATE_VERDICT_DENY), 0);
+	EXPECT_EQ(result(pid, 20000), EACCES);
+}
+
 TEST(allow_a_caller_with_a_grant_and_a_verdict)
 {
 	struct gate *gate = controller();

@@ -17,7 +17,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 # (name, patterns, options)
 KMOD = [
     ("ground", ["uapi/*", "limits.h", "compat.h", "stats.h", "trace.h"], ()),
-    ("facts", ["verdict.*", "grant.*", "grant-path.*", "subject.*"], ()),
+    ("facts", ["verdict.*", "grant.*", "grant-path.*", "subject.*", "path.*"], ()),
     ("gate", ["*"], ("default",)),
     ("subsystem", ["v4l2*", "alsa*", "usb*", "netlink*"], ("apart",)),
     ("main", ["main.c"], ()),
