@@ -3,9 +3,11 @@
  * Held callers.
  *
  * Owns the list of requests and the wait. A request lives on its caller's
- * stack, so that holding allocates nothing; whoever answers it unlinks it first
+ * stack, so that keeping it allocates nothing; whoever answers it unlinks it first
  * and wakes the caller under the lock, and the caller takes that lock before it
- * returns. Does not decide: an answer of allow lets check.c look for a grant.
+ * returns. The caller writes the event itself, after it was linked: an answer may
+ * come before it sleeps, and of two callers at the same time either may be told of
+ * first. Does not decide: an answer of allow lets check.c look for a grant.
  * Called by check.c, by netlink.c with answers, and by device.c.
  *
  * Everything that is not a timely answer denies: no controller, a full list, an
@@ -20,7 +22,6 @@
 #include <linux/sched/signal.h>
 #include <linux/timekeeping.h>
 #include <linux/wait.h>
-#include <linux/workqueue.h>
 
 #include "stats.h"
 #include "trace.h"
@@ -31,7 +32,6 @@
  * @dev: of the caller's open file
  * @held: what is reported; written before it is linked, but for seen
  * @wait: the caller
- * @reported: the worker has taken it
  * @answered: unlinked, and @verdict is valid
  * @verdict: CALLGATE_VERDICT_*
  */
@@ -40,7 +40,6 @@ struct request {
 	struct callgate_device *dev;
 	struct callgate_held held;
 	wait_queue_head_t wait;
-	bool reported;
 	bool answered;
 	u8 verdict;
 };
@@ -74,36 +73,6 @@ static struct request *find(u64 id)
 	}
 	return NULL;
 }
-
-/* The controller's buffer may be full: a caller of whom it will never hear is not kept. */
-static void send_requests(struct work_struct *unused)
-{
-	struct callgate_held held;
-	struct request *request;
-	bool more;
-
-	do {
-		more = false;
-		spin_lock(&requests_lock);
-		list_for_each_entry(request, &requests, node) {
-			if (request->reported)
-				continue;
-			request->reported = true;
-			held = request->held;
-			get_pid(held.who.pid);
-			more = true;
-			break;
-		}
-		spin_unlock(&requests_lock);
-		if (more) {
-			if (callgate_event_request(&held))
-				callgate_request_answer(held.id, CALLGATE_VERDICT_DENY);
-			callgate_who_put(&held.who);
-		}
-	} while (more);
-}
-
-static DECLARE_WORK(send_work, send_requests);
 
 /* Under the lock: whoever cancels has first made sure that one of these says no. */
 static int admit(const struct request *request)
@@ -167,7 +136,9 @@ int callgate_request_hold(struct callgate_device *dev, u8 op)
 		goto put;
 
 	callgate_stat_inc(CALLGATE_STAT_ASKED);
-	queue_work(system_unbound_wq, &send_work);
+	/* The controller's buffer may be full: a caller of whom it will never hear is not kept. */
+	if (callgate_event_request(&request.held))
+		callgate_request_answer(request.held.id, CALLGATE_VERDICT_DENY);
 	left = wait_for_answer(&request);
 
 	spin_lock(&requests_lock);
@@ -249,5 +220,4 @@ u32 callgate_request_generation(void)
 void callgate_request_exit(void)
 {
 	callgate_request_cancel(NULL);
-	cancel_work_sync(&send_work);
 }

@@ -11,7 +11,7 @@
  * 0: it says allow, which proves nothing yet: check again. -EACCES: it says
  * deny, did not see the request in time, went away, or the device did. -EBUSY:
  * a cap is reached. -ENOTCONN: nobody to ask. -ERESTARTSYS: killed. Sleeps,
- * killable and freezable, no lock held. Allocates nothing.
+ * killable and freezable, no lock held. Allocates the event, and denies without it.
  */
 int __must_check callgate_request_hold(struct callgate_device *dev, u8 op);
 
@@ -28,7 +28,7 @@ bool callgate_request_next(u64 after, struct callgate_held *ret_held);
 /* Changes whenever a request comes, goes or is seen. */
 u32 callgate_request_generation(void);
 
-/* Nobody is held any more: waits for the worker. */
+/* Nobody is held any more. */
 void callgate_request_exit(void);
 
 #endif
