@@ -13,11 +13,13 @@
 #include "callgate.h"
 #include "gate.h"
 
+struct arrival;
 struct event;
 
 /**
  * struct gate
  * @sock: NULL while absent
+ * @arrival: tells when it may not be any more; NULL where that cannot be known
  * @family: netlink message type
  * @waiting: sequence number of the command under way, or 0
  * @error: its result; 1 while there is none
@@ -33,6 +35,7 @@ struct gate {
 	const struct gate_hooks *hooks;
 	void *userdata;
 	struct nl_sock *sock;
+	struct arrival *arrival;
 	struct nl_cb *cb;
 	int family;
 	enum gate_mode mode;

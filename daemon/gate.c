@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The netlink family "callgate", kmod/uapi/callgate.yaml; with gate-command.c the
- * only caller of libnl. Owns the controller's socket. Must not decide anything:
+ * The netlink family "callgate", kmod/uapi/callgate.yaml; with gate-command.c and
+ * gate-arrival.c the only caller of libnl. Owns the controller's socket. Must not decide anything:
  * events go up through the hooks, requests come down as functions.
  *
  * Everything goes over one socket, because the kernel obeys only the bound one.
@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gate-arrival.h"
 #include "gate-private.h"
 #include "util/log.h"
 #include "util/macro.h"
@@ -548,6 +549,11 @@ void gate_look(struct gate *gate)
 	gate->hooks->changed(gate->userdata);
 }
 
+static void on_arrival(void *userdata)
+{
+	gate_look(userdata);
+}
+
 int gate_new(struct gate **ret_gate, sd_event *event, const struct gate_hooks *hooks,
 	     void *userdata)
 {
@@ -567,6 +573,8 @@ int gate_new(struct gate **ret_gate, sd_event *event, const struct gate_hooks *h
 		gate_free(gate);
 		return r;
 	}
+	/* Before anybody looks: what comes after is told. Without it a new session looks. */
+	gate->arrival = arrival_new(event, on_arrival, gate);
 	*ret_gate = gate;
 	return 0;
 }
@@ -576,6 +584,7 @@ struct gate *gate_free(struct gate *gate)
 	if (gate == NULL)
 		return NULL;
 	disconnect(gate);
+	arrival_free(gate->arrival);
 	sd_event_source_unref(gate->later);
 	sd_event_unref(gate->event);
 	free(gate);

@@ -83,7 +83,7 @@ static int on_identify(void *userdata, int pidfd, struct process_facts *ret_fact
 	const struct process_source source = { .identify = ask_gate, .userdata = userdata };
 	struct service *service = userdata;
 
-	/* The module may have been loaded since; nothing polls for it. */
+	/* The module may have been loaded since, and the news of it lost. */
 	gate_look(service->gate);
 	return process_identify(&source, pidfd, ret_facts);
 }
