@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """From reporting to enforcing and back: who may, what is kept, and what is told of it."""
 import os
+import pty
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
@@ -73,6 +74,36 @@ mine = [entry for entry in listed or () if entry["Uid"] == ALICE]
 ok(mine and mine[0]["Executable"].endswith("sleep") and mine[0]["Kinds"] == 2 and mine[0]["Count"] == 6 and
    mine[0]["Last"] > 0, "root sees each program, what it wanted and how often", listed)
 ok([entry["Uid"] for entry in user.manager("ListDenials")] == [ALICE], "a user sees the own ones only")
+
+# ---- callgatectl enforce, which shows that and asks
+CTL = os.path.join(ROOT, os.environ.get("BUILD", "build"), "callgatectl")
+
+
+def enforce(answer):
+    """Its status, and what stood on the terminal before the question; without an answer there is no terminal."""
+    environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=bus.address)
+    if answer is None:
+        done = subprocess.run([CTL, "enforce"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env=environment)
+        return done.returncode, done.stdout + done.stderr, gate.mode
+    master, slave = pty.openpty()
+    asks = subprocess.Popen([CTL, "enforce"], stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
+    os.close(slave)
+    shown_to_them = b""
+    while b'Type "yes": ' not in shown_to_them and (data := os.read(asks.stdout.fileno(), 4096)):
+        shown_to_them += data
+    before = gate.mode
+    os.write(master, answer.encode() + b"\n")
+    code = asks.wait(LIMIT)
+    os.close(master)
+    return code, shown_to_them.decode(), before
+
+
+for answer, status, what in ((None, 2, "nobody is asked without a terminal, and nothing changed"), ("no", 3, "what is denied then is shown; a no changes nothing"),
+                             ("yes", 0, "a yes does")):
+    code, text, before = enforce(answer)
+    ok(code == status and before == "permissive" and ("sleep" in text and "cat" in text and "6 times" in text) and
+       gate.mode == ("enforcing" if answer == "yes" else "permissive"), "enforce: " + what, (code, text, before, gate.mode))
+change(root, "permissive")
 
 # ---- kept
 daemon.end()
