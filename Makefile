@@ -63,7 +63,7 @@ asan = $(patsubst %.c,$(BUILD)/asan/%.o,$(1))
 unit_bin := $(patsubst %.c,$(BUILD)/asan/%,$(unit_src))
 kself_bin := $(patsubst %.c,$(BUILD)/%,$(kself_src))
 bus_bin := $(patsubst %.c,$(BUILD)/%,$(bus_src))
-broker_src := $(addprefix tools/callgate-agent/,callgate-agent.c hand.c display.c)
+broker_src := $(addprefix tools/callgate-agent/,callgate-agent.c child.c hand.c display.c)
 window_src := $(wildcard tools/callgate-agent/prompt-*.c)
 sound_src := $(wildcard tools/callgate-pipewire/*.c)
 indicator_src := $(wildcard tools/callgate-indicator/*.c)
@@ -226,8 +226,8 @@ $(BUILD)/asan/libcallgate.a: $(call asan,$(lib_src) $(filter-out tools/callgatec
 $(BUILD)/callgated: $(call obj,daemon/main.c) $(BUILD)/libcallgate.a
 $(BUILD)/callgatectl: $(call obj,$(ctl_src) $(shared_src)) $(BUILD)/libcallgate.a
 # It runs setgid: only what it needs.
-$(BUILD)/callgate-agent-tty: $(call obj,$(agent_src) tools/agent.c tools/client.c tools/plain.c daemon/util/text.c)
-$(BUILD)/callgate-agent: $(call obj,$(broker_src) tools/agent.c tools/client.c tools/plain.c daemon/util/text.c)
+$(BUILD)/callgate-agent-tty: $(call obj,$(agent_src) tools/agent.c tools/agent-auth.c tools/client.c tools/plain.c daemon/util/text.c)
+$(BUILD)/callgate-agent: $(call obj,$(broker_src) tools/agent.c tools/agent-auth.c tools/client.c tools/plain.c daemon/util/text.c)
 $(BUILD)/callgate-presence: $(call obj,$(presence_src))
 $(BUILD)/callgate-indicator: $(call obj,$(indicator_src) tools/client.c tools/plain.c daemon/util/text.c)
 $(BUILD)/callgated $(BUILD)/callgatectl $(BUILD)/callgate-agent-tty $(BUILD)/callgate-agent $(BUILD)/callgate-presence \

@@ -256,7 +256,7 @@ static bool is_elsewhere(const struct bus_caller *caller, bool pseudo)
 
 /* May this connection answer for its user? 0, or the error. */
 static int check_agent(struct service *service, const struct bus_caller *caller, bool pseudo,
-		       sd_bus_error *error)
+		       bool password, sd_bus_error *error)
 {
 	struct process_facts facts;
 	struct refusal refusal;
@@ -267,11 +267,12 @@ static int check_agent(struct service *service, const struct bus_caller *caller,
 			&refusal, REFUSAL_NOT_ALLOWED,
 			"Only a program that runs with the group %s may be an agent; install the agent setgid to it.",
 			service->policy.agent_group);
-	else if (pseudo && !service->policy.pseudo_terminal)
+	else if (pseudo && !password && !service->policy.pseudo_terminal)
 		r = refuse(
 			&refusal, REFUSAL_NOT_ALLOWED,
 			"Approving on a pseudo-terminal is off: other programs of yours could type there. Use a text "
-			"console, or set pseudo_terminal = yes under [prompt] in callgate.conf.");
+			"console, start the agent with --password, or set pseudo_terminal = yes under [prompt] in "
+			"callgate.conf.");
 	else if (!service->policy.remote && is_elsewhere(caller, pseudo))
 		r = refuse(
 			&refusal, REFUSAL_NOT_ALLOWED,
@@ -292,8 +293,10 @@ static int check_agent(struct service *service, const struct bus_caller *caller,
 
 static int method_register_agent(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	bool terminal = false, pseudo = false;
-	const struct dict_flag flags[] = { { "terminal", &terminal }, { "pseudo", &pseudo } };
+	bool terminal = false, pseudo = false, password = false;
+	const struct dict_flag flags[] = { { "terminal", &terminal },
+					   { "pseudo", &pseudo },
+					   { "password", &password } };
 	struct service *service = userdata;
 	struct bus_caller caller;
 	struct refusal refusal;
@@ -308,7 +311,7 @@ static int method_register_agent(sd_bus_message *m, void *userdata, sd_bus_error
 	r = bus_caller(service, m, &caller);
 	if (r < 0)
 		return bus_failed(error, r);
-	r = check_agent(service, &caller, pseudo, error);
+	r = check_agent(service, &caller, pseudo, password, error);
 	if (r < 0)
 		return r;
 	r = agent_add(&service->approvals, caller.uid,

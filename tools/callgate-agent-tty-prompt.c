@@ -38,6 +38,7 @@
  * @first: the questions; the first is the one that is shown
  * @shown: it is on the terminal
  * @armed: and may be answered
+ * @held: another program has the terminal
  * @told: lines that wait for it to go
  * @first_line: of a passphrase that is typed twice, where @have_first
  */
@@ -51,7 +52,7 @@ struct prompt {
 	void (*hangup)(void *userdata);
 	void *userdata;
 	struct prompt_question *first;
-	bool shown, armed;
+	bool shown, armed, held;
 	char *told[TOLD_MAX];
 	int n_told;
 	char line[PROMPT_LINE_MAX], first_line[PROMPT_LINE_MAX];
@@ -100,7 +101,7 @@ static int show_next(sd_event_source *source, void *userdata);
 static void schedule(struct prompt *prompt)
 {
 	prompt->next = sd_event_source_disable_unref(prompt->next);
-	if (prompt->first && !prompt->shown)
+	if (prompt->first && !prompt->shown && !prompt->held)
 		sd_event_add_defer(prompt->event, &prompt->next, show_next, prompt);
 }
 
@@ -183,7 +184,7 @@ static int show_next(sd_event_source *source, void *userdata)
 	uint64_t now;
 
 	prompt->next = sd_event_source_disable_unref(prompt->next);
-	if (!question || prompt->shown)
+	if (!question || prompt->shown || prompt->held)
 		return 0;
 	prompt->shown = true;
 	sd_event_now(prompt->event, CLOCK_MONOTONIC, &now);
@@ -387,6 +388,23 @@ struct prompt *prompt_free(struct prompt *prompt)
 	free(prompt->name);
 	free(prompt);
 	return NULL;
+}
+
+void prompt_hold(struct prompt *prompt)
+{
+	prompt->held = true;
+	sd_event_source_set_enabled(prompt->io, SD_EVENT_OFF);
+}
+
+void prompt_resume(struct prompt *prompt)
+{
+	prompt->held = false;
+	set_echo(prompt, true);
+	/* What was typed for the other is no answer here. */
+	tcflush(prompt->fd, TCIFLUSH);
+	if (prompt->io)
+		sd_event_source_set_enabled(prompt->io, SD_EVENT_ON);
+	schedule(prompt);
 }
 
 const char *prompt_name(const struct prompt *prompt)

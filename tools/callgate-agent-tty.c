@@ -9,6 +9,7 @@
  */
 #include "callgate-agent-tty.h"
 
+#include "agent-auth.h"
 #include "agent.h"
 #include "callgate-agent-tty-text.h"
 #include "plain.h"
@@ -20,35 +21,80 @@
 #include <string.h>
 
 /**
+ * struct terminal
+ * @password: other programs of the user may type here; what gives something away needs his password
+ */
+struct terminal {
+	struct agent agent;
+	struct prompt *prompt;
+	bool password;
+};
+
+/**
  * struct asked - a question of the daemon on the terminal
  * @prompt: must be first
  * @on: where it is asked
+ * @auth: the user is asked for his password before the answer counts
+ * @answer: which waits for it
  * @answers: what each of its words means
  */
 struct asked {
 	struct prompt_question prompt;
-	struct prompt *on;
+	struct terminal *on;
+	struct agent_auth *auth;
+	enum agent_answer answer;
 	struct agent_question *question;
 	enum agent_answer answers[PROMPT_WORDS_MAX];
 };
 
-struct terminal {
-	struct agent agent;
-	struct prompt *prompt;
-};
-
 #define PASSPHRASE_MIN 12
+
+static void settle(struct asked *asked, enum agent_answer answer)
+{
+	agent_settle(asked->question, answer);
+	free(asked->prompt.text);
+	free(asked);
+}
+
+static void on_authenticated(void *userdata, bool yes)
+{
+	struct asked *asked = userdata;
+	struct terminal *terminal = asked->on;
+
+	asked->auth = agent_auth_free(asked->auth);
+	prompt_resume(terminal->prompt);
+	if (!yes)
+		prompt_tell(terminal->prompt, "Callgate: without your password that is a no.");
+	settle(asked, yes ? asked->answer : AGENT_NO_ANSWER);
+}
+
+static bool gives(enum agent_answer answer)
+{
+	return answer != AGENT_NO_ANSWER && answer != AGENT_DENY && answer != AGENT_DIFFERS;
+}
 
 static void on_answered(struct prompt_question *prompt, int word)
 {
 	struct asked *asked = (struct asked *)prompt;
+	struct terminal *terminal = asked->on;
+	enum agent_answer answer = word >= 0 ? asked->answers[word] : AGENT_NO_ANSWER;
 
-	if (asked->question->kind == AGENT_PASSPHRASE)
-		agent_settle_secret(asked->question, word >= 0 ? prompt_secret(asked->on) : NULL);
-	else
-		agent_settle(asked->question, word >= 0 ? asked->answers[word] : AGENT_NO_ANSWER);
-	free(asked->prompt.text);
-	free(asked);
+	if (asked->question->kind == AGENT_PASSPHRASE) {
+		agent_settle_secret(asked->question,
+				    word >= 0 ? prompt_secret(terminal->prompt) : NULL);
+		free(asked->prompt.text);
+		free(asked);
+		return;
+	}
+	if (!terminal->password || !gives(answer)) {
+		settle(asked, answer);
+		return;
+	}
+	asked->answer = answer;
+	prompt_hold(terminal->prompt);
+	if (agent_auth_new(&asked->auth, terminal->agent.client.bus, true, on_authenticated,
+			   asked) < 0)
+		on_authenticated(asked, false);
 }
 
 static void add_word(struct asked *asked, const char *word, enum agent_answer answer)
@@ -111,14 +157,18 @@ static void fill(struct asked *asked, const struct agent_question *question)
 
 static int ask(void *userdata, struct agent_question *question)
 {
-	struct asked *asked = calloc(1, sizeof(*asked));
 	struct terminal *terminal = userdata;
+	struct asked *asked;
 	int r;
 
+	/* What is typed here others can read. */
+	if (terminal->password && question->kind == AGENT_PASSPHRASE)
+		return -EOPNOTSUPP;
+	asked = calloc(1, sizeof(*asked));
 	if (!asked)
 		return -ENOMEM;
 	asked->question = question;
-	asked->on = terminal->prompt;
+	asked->on = terminal;
 	asked->prompt.deadline = question->deadline;
 	asked->prompt.answered = on_answered;
 	fill(asked, question);
@@ -138,7 +188,10 @@ static void withdraw(void *userdata, struct agent_question *question)
 	struct terminal *terminal = userdata;
 	struct asked *asked = question->front;
 
-	prompt_withdraw(terminal->prompt, &asked->prompt);
+	if (asked->auth)
+		on_authenticated(asked, false);
+	else
+		prompt_withdraw(terminal->prompt, &asked->prompt);
 }
 
 static void tell(void *userdata, const char *what, const char *message)
@@ -179,6 +232,7 @@ static int run(struct terminal *terminal, const char *tty)
 {
 	static const char *const console[] = { "terminal", NULL };
 	static const char *const pseudo[] = { "terminal", "pseudo", NULL };
+	static const char *const password[] = { "terminal", "pseudo", "password", NULL };
 	static struct agent_front front = {
 		.ask = ask,
 		.withdraw = withdraw,
@@ -197,7 +251,11 @@ static int run(struct terminal *terminal, const char *tty)
 		terminal->agent.exit = 1;
 		return 0;
 	}
-	front.options = prompt_is_pseudo(terminal->prompt) ? pseudo : console;
+	/* On a console of the machine a hand types, and needs no password to prove it. */
+	terminal->password = terminal->password && prompt_is_pseudo(terminal->prompt);
+	front.options = console;
+	if (prompt_is_pseudo(terminal->prompt))
+		front.options = terminal->password ? password : pseudo;
 	terminal->agent.front = &front;
 	terminal->agent.userdata = terminal;
 	r = agent_start(&terminal->agent);
@@ -211,13 +269,15 @@ static int run(struct terminal *terminal, const char *tty)
 
 static void usage(FILE *out)
 {
-	fputs("Usage: callgate-agent-tty [--tty DEVICE]\n\n"
+	fputs("Usage: callgate-agent-tty [--tty DEVICE] [--password]\n\n"
 	      "Asks you on a terminal before a program may capture in a call. Nothing is approved without\n"
 	      "an agent. Keep it open; Ctrl-C ends it, and then every question is answered with no.\n\n"
 	      "      --tty DEVICE  ask on that terminal instead of that of standard input\n"
+	      "      --password    on a pseudo-terminal: polkit asks for your password before a yes counts\n"
 	      "      --help        this text\n\n"
 	      "On a pseudo-terminal (a terminal window, ssh) other programs of yours may type as well as you can;\n"
-	      "approving there is off unless /etc/callgate/callgate.conf allows it. See callgate-agent-tty(1).\n",
+	      "approving there needs --password, unless /etc/callgate/callgate.conf allows it without. See\n"
+	      "callgate-agent-tty(1).\n",
 	      out);
 }
 
@@ -225,6 +285,7 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "tty", required_argument, NULL, 't' },
+		{ "password", no_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -241,6 +302,9 @@ int main(int argc, char **argv)
 		switch (option) {
 		case 't':
 			tty = optarg;
+			break;
+		case 'p':
+			terminal.password = true;
 			break;
 		case 'h':
 			usage(stdout);

@@ -55,6 +55,10 @@ int prompt_open(sd_event *event, const char *tty, void (*hangup)(void *userdata)
 /* Restores the terminal. No question may be open. */
 struct prompt *prompt_free(struct prompt *prompt);
 
+/* Another program reads the terminal until it is resumed: nothing is asked or read meanwhile. */
+void prompt_hold(struct prompt *prompt);
+void prompt_resume(struct prompt *prompt);
+
 const char *prompt_name(const struct prompt *prompt);
 /* Another program may type there. True unless it is known to be a console or a serial line. */
 bool prompt_is_pseudo(const struct prompt *prompt);

@@ -142,12 +142,18 @@ def session(name, remote):
 
 session(1, 0)
 session(2, 1)
-configure("[prompt]\npseudo_terminal = yes\n")
+configure("")
 sits("seat0", "seat0\nONLINE_SESSIONS=1")
+WITH_PASSWORD = {"terminal": True, "pseudo": True, "password": True}
+said = asks_here()
+ok(said[0] == "NotAllowed" and "--password" in said[1] and asks_here(**WITH_PASSWORD)[0] == "allowed",
+   "as delivered one on a pseudo-terminal may only ask where it wants the password for a yes", said)
+configure("[prompt]\npseudo_terminal = yes\n")
 ok(asks_here()[0] == "allowed", "at the machine an agent may ask on a pseudo-terminal, where the policy says so")
 sits("seat0", "seat0\nONLINE_SESSIONS=1 2")
 said = asks_here()
 ok(said[0] == "NotAllowed" and "not at this machine" in said[1], "while its user has a session over the network it may not", said)
+ok(asks_here(**WITH_PASSWORD)[0] == "NotAllowed", "nor with a password")
 ok(asks_here(terminal=True)[0] == "allowed" and asks_here(pseudo=False)[0] == "allowed",
    "an agent on a text console or in a window, which is at the machine, may")
 configure("[prompt]\npseudo_terminal = yes\nremote = yes\n")

@@ -8,6 +8,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tools"))
@@ -21,9 +22,11 @@ import dbus  # noqa: E402
 import dbus.mainloop.glib  # noqa: E402
 import dbus.service  # noqa: E402
 from compositor import NOBODY, Compositor  # noqa: E402
-from fake import BUILD, Bus, Fake, Program, Tap, Thread, until  # noqa: E402
+from fake import BUILD, TOP, Bus, Fake, Program, Tap, Thread, until  # noqa: E402
 
 SESSION = dbus.ObjectPath("/org/callgate1/session/1")
+POLKITD, RULES, ACTIONS = "/usr/lib/polkit-1/polkitd", "/etc/polkit-1/rules.d", "/usr/share/polkit-1/actions"
+RULE = "polkit.addRule(function(action, subject) { if (action.id == 'org.callgate1.approve' && subject.user == 'nobody') return polkit.Result.YES; });\n"
 UID = pwd.getpwnam("nobody").pw_uid
 FOLDER = f"/run/user/{UID}"
 FACTS = {"ACTIVE": "1", "STATE": "active", "REMOTE": "0", "TYPE": "wayland", "CLASS": "user", "SEAT": "seat0", "UID": UID, "USER": "nobody"}
@@ -32,13 +35,14 @@ tap = Tap()
 
 
 def prepare():
-    for folder in ("/usr/libexec", "/run/systemd", "/run/user"):
+    for folder in ("/usr/libexec", "/run/systemd", "/run/user", RULES, ACTIONS):
         os.makedirs(folder, exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", folder], check=True)
     for folder in (FOLDER, "/run/systemd/seats", "/run/systemd/sessions", "/run/systemd/users"):
         os.mkdir(folder)
     shutil.chown(FOLDER, "nobody")
     shutil.copy(BUILD + "/callgate-prompt", "/usr/libexec")
+    shutil.copy(TOP + "/data/polkit/org.callgate1.policy", ACTIONS)
     with open("/usr/libexec/callgate-presence", "w", encoding="ascii") as file:
         file.write("#!/bin/sh\nexec cat >/dev/null\n")
     os.chmod("/usr/libexec/callgate-presence", 0o755)
@@ -79,6 +83,8 @@ class Seated(Compositor):
             self.name = file.read()
 
 
+# The window can be answered after a second, by its clock.
+SEEN_S = 2.5
 UNANSWERED = "org.callgate1.Error.Denied"
 
 prepare()
@@ -87,6 +93,7 @@ os.chmod(bus.dir, 0o755)
 fake = Fake(bus.address)
 loop = Thread()
 mine, other = Seated(), Seated()
+names = dbus.Interface(dbus.bus.BusConnection(bus.address).get_object("org.freedesktop.DBus", "/org/freedesktop/DBus"), "org.freedesktop.DBus")
 desk = subprocess.Popen([*NOBODY, "dbus-daemon", "--config-file", bus.dir + "/conf", "--nofork", "--print-address",
                          f"--address=unix:path={FOLDER}/bus"], stdout=subprocess.PIPE)
 desk.stdout.readline()
@@ -117,6 +124,53 @@ def refused(why, what):
            not mine.window() and not other.window(), what, agent.text)
 
 
+def pressed(press):
+    """The answer once it was pressed, by whatever: no hand is heard here."""
+    before = ask()
+    until(mine.window)
+    time.sleep(SEEN_S)
+    x, y, width, height = mine.place()
+    press(x + width - 60, y + height - 34)
+    until(lambda: len(fake.asked) > before)
+    return fake.asked[before][1] if len(fake.asked) > before else None
+
+
+def click(x, y):
+    mine.move(x, y)
+    mine.click()
+
+
+def letter(x, y):
+    """As a switch or a screen reader activates the button, without a press."""
+    mine.key("alt+a")
+
+
+def password(begin):
+    """Instead of a hand: what polkit says, which a rule does here for whoever would type his password."""
+    agent = begin()
+    tap.ok(pressed(click) == UNANSWERED and agent.expect("no hand"), "what no hand pressed is not believed", agent.text)
+    agent.stop()
+    agent = begin("--password")
+    tap.ok(pressed(click) == UNANSWERED and agent.expect("no password"), "nor where a password is wanted and polkit does not run", agent.text)
+    polkit = subprocess.Popen([POLKITD, "--no-debug"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    tap.ok(until(lambda: names.NameHasOwner("org.freedesktop.PolicyKit1")) and pressed(click) == UNANSWERED and agent.expect("no password"),
+           "or finds nobody to ask for it", agent.text)
+    with open(RULES + "/50-test.rules", "w", encoding="ascii") as file:
+        file.write(RULE)
+    tap.ok(until(lambda: pressed(click) == (True, 3), 30), "where polkit authorises it it is", agent.text)
+    tap.ok(pressed(letter) == (True, 3), "also what was activated without a press", agent.text)
+    agent.stop()
+    polkit.terminate()
+    polkit.wait()
+
+
+def begin(*options):
+    fake.agent = None
+    started = Program(*NOBODY, BUILD + "/callgate-agent", *options)
+    until(lambda: fake.agent)
+    return started
+
+
 try:
     asked_on(mine, other, "the compositor of the seat is asked on")
     seat(other.name)
@@ -140,6 +194,8 @@ try:
     os.rename(FOLDER + "/kept", other.socket)
     asked_on(mine, other, "the right one is found under whichever name")
     tap.ok(len(notes.said) == 1, "and told once, however often it is tried", notes.said)
+    agent.stop()
+    password(begin)
 finally:
     agent.stop()
     desk.terminate()

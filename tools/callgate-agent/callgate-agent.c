@@ -11,7 +11,9 @@
  * while, and if the question was on that session's own display. Where one of these
  * cannot be told the answer is no. The window's environment and arguments are ours.
  */
+#include "agent-auth.h"
 #include "agent.h"
+#include "child.h"
 #include "display.h"
 #include "hand.h"
 #include "plain.h"
@@ -28,7 +30,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WINDOW	    "/usr/libexec/callgate-prompt"
 #define QUEUE_MAX   8
 /* A press that the window saw first may still be on its way from the helper. */
 #define HAND_USEC   300000ull
@@ -39,6 +40,7 @@
  * struct asked - a question and the window that shows it
  * @window: the process, or 0
  * @output: its answers
+ * @auth: the user is asked for his password, where no hand was seen
  * @word, @by, @at: its answer, once it has given one
  */
 struct asked {
@@ -47,6 +49,7 @@ struct asked {
 	struct agent_question *question;
 	struct display display;
 	struct hand *hand;
+	struct agent_auth *auth;
 	pid_t window;
 	int output;
 	sd_event_source *io, *deadline, *patience;
@@ -60,6 +63,7 @@ struct broker {
 	sd_event_source *show;
 	uint64_t informed;
 	const char *style, *scale, *language;
+	bool password;
 };
 
 /* ---- the end of a question --------------------------------------------------------------------- */
@@ -72,6 +76,7 @@ static void asked_free(struct asked *asked)
 	sd_event_source_disable_unref(asked->deadline);
 	sd_event_source_disable_unref(asked->patience);
 	hand_free(asked->hand);
+	agent_auth_free(asked->auth);
 	if (asked->window > 0) {
 		kill(asked->window, SIGKILL);
 		waitpid(asked->window, NULL, 0);
@@ -121,16 +126,48 @@ static const struct {
 	{ "matches", AGENT_MATCHES, true }, { "unverified", AGENT_UNVERIFIED, true },
 };
 
-/* Called whenever the window or the helper said something. */
-static void look(struct asked *asked)
+static const char no_hand[] = "no hand at this seat pressed it when the window says";
+
+/* In words; their number where it is none of them. */
+static size_t find_word(const struct asked *asked)
 {
 	size_t i;
 
-	if (asked->word[0] == '\0')
-		return;
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcmp(words[i].word, asked->word) == 0)
 			break;
+	return i;
+}
+
+static void on_authenticated(void *userdata, bool yes)
+{
+	struct asked *asked = userdata;
+
+	if (!display_is_active(&asked->display))
+		refuse(asked, "the session is not in front any more");
+	else if (yes)
+		settle(asked, words[find_word(asked)].answer);
+	else
+		refuse(asked, "no hand at this seat pressed it, and no password was given");
+}
+
+/* A remote desktop, a keyboard on the screen, a switch: no hand, but perhaps somebody who can say so. */
+static void refuse_or_authenticate(struct asked *asked, const char *why)
+{
+	if (!asked->broker->password)
+		refuse(asked, why);
+	else if (!asked->auth && agent_auth_new(&asked->auth, asked->broker->agent.client.bus,
+						false, on_authenticated, asked) < 0)
+		refuse(asked, "the password cannot be asked for");
+}
+
+/* Called whenever the window or the helper said something. */
+static void look(struct asked *asked)
+{
+	size_t i = find_word(asked);
+
+	if (asked->word[0] == '\0' || asked->auth)
+		return;
 	if (i == sizeof(words) / sizeof(words[0])) {
 		refuse(asked, "the window gave an answer that is none");
 		return;
@@ -146,7 +183,7 @@ static void look(struct asked *asked)
 	if (hand_pressed(asked->hand, asked->by, asked->at))
 		settle(asked, words[i].answer);
 	else if (hand_is_gone(asked->hand))
-		refuse(asked, "nobody can tell whether a hand pressed it");
+		refuse_or_authenticate(asked, "nobody can tell whether a hand pressed it");
 }
 
 static void on_heard(void *userdata)
@@ -163,7 +200,10 @@ static void on_heard(void *userdata)
 
 static int on_patience(sd_event_source *source, uint64_t usec, void *userdata)
 {
-	refuse(userdata, "no hand at this seat pressed it when the window says");
+	struct asked *asked = userdata;
+
+	if (!asked->auth)
+		refuse_or_authenticate(asked, no_hand);
 	return 0;
 }
 
@@ -248,65 +288,9 @@ static bool write_question(const struct asked *asked, char *buffer, size_t *leng
 		good = good && put(buffer, length, QUESTION_STYLE, broker->style);
 	if (broker->scale)
 		good = good && put(buffer, length, QUESTION_SCALE, broker->scale);
+	if (broker->password)
+		good = good && put(buffer, length, QUESTION_PASSWORD, "1");
 	return good;
-}
-
-/*
- * In the child: no right of the agent's is left, and nothing that the user chose. The
- * session's bus is where screen readers are found; what presses a button from there
- * is no hand.
- */
-static _Noreturn void become_window(const struct broker *broker, const struct display *display,
-				    int input, int output)
-{
-	char where[64], language[64], bus[96];
-	char *argv[] = { (char *)WINDOW, NULL };
-	char *envp[] = { where,
-			 display->name ? "GDK_BACKEND=x11" : "GDK_BACKEND=wayland",
-			 "HOME=/nonexistent",
-			 "XDG_CONFIG_HOME=/nonexistent",
-			 "XDG_DATA_HOME=/nonexistent",
-			 "XDG_CACHE_HOME=/nonexistent",
-			 "XDG_RUNTIME_DIR=/nonexistent",
-			 "XDG_DATA_DIRS=/usr/share",
-			 "XDG_CONFIG_DIRS=/etc/xdg",
-			 "PATH=/usr/bin:/bin",
-			 "GSETTINGS_BACKEND=memory",
-			 "GIO_USE_VFS=local",
-			 "GTK_USE_PORTAL=0",
-			 "ADW_DISABLE_PORTAL=1",
-			 "GTK_IM_MODULE=gtk-im-context-simple",
-			 "LC_ALL=C.UTF-8",
-			 bus,
-			 language,
-			 NULL };
-	gid_t gid = getgid();
-	int kept = STDERR_FILENO;
-	sigset_t none;
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	snprintf(language, sizeof(language), "LANGUAGE=%s",
-		 broker->language ? broker->language : "en");
-	snprintf(bus, sizeof(bus), "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/%u/bus", getuid());
-	if (setresgid(gid, gid, gid) < 0 || dup2(input, STDIN_FILENO) < 0 ||
-	    dup2(output, STDOUT_FILENO) < 0)
-		_exit(127);
-	if (display->name) {
-		snprintf(where, sizeof(where), "DISPLAY=%s", display->name);
-	} else if (!display->server) {
-		snprintf(where, sizeof(where), "DISPLAY=");
-	} else {
-		kept++;
-		snprintf(where, sizeof(where), "WAYLAND_SOCKET=%d", kept);
-		/* Where it has this number already, dup2 would leave it to close at exec. */
-		if (dup2(display->connection, kept) < 0 || fcntl(kept, F_SETFD, 0) < 0)
-			_exit(127);
-	}
-	if (close_range(kept + 1, ~0u, 0) < 0)
-		_exit(127);
-	execve(WINDOW, argv, envp);
-	_exit(127);
 }
 
 static int start_window(struct asked *asked)
@@ -327,7 +311,7 @@ static int start_window(struct asked *asked)
 	}
 	asked->window = fork();
 	if (asked->window == 0)
-		become_window(asked->broker, &asked->display, in[0], out[1]);
+		child_become(asked->broker->language, &asked->display, in[0], out[1]);
 	r = asked->window < 0 ? -errno : 0;
 	if (r < 0)
 		goto out;
@@ -366,7 +350,7 @@ static void inform(struct broker *broker, const char *why)
 	if (pid == 0) {
 		if (fork() != 0)
 			_exit(0);
-		become_window(broker, &nowhere, in[0], null);
+		child_become(broker->language, &nowhere, in[0], null);
 	}
 	if (pid > 0)
 		waitpid(pid, NULL, 0);
@@ -493,7 +477,9 @@ static void usage(FILE *out)
 	      "machine's keyboard, pointer or touch screen allows something.\n\n"
 	      "      --style STYLE    light, dark or contrast\n"
 	      "      --scale PERCENT  size of text, 50 to 300\n"
-	      "      --language LANG  de, zh_CN; English is the default\n"
+	      "      --language LANG  ar, de, zh_CN; English is the default\n"
+	      "      --password       where no hand was seen (a remote desktop, a keyboard on the screen, a\n"
+	      "                       switch) have polkit ask for your password instead of denying\n"
 	      "      --help           this text\n\n"
 	      "It needs a session on X11 or Wayland that is in front on this machine; see callgate-agent(1).\n",
 	      out);
@@ -521,6 +507,7 @@ int main(int argc, char **argv)
 		{ "style", required_argument, NULL, 's' },
 		{ "scale", required_argument, NULL, 'c' },
 		{ "language", required_argument, NULL, 'l' },
+		{ "password", no_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -550,6 +537,9 @@ int main(int argc, char **argv)
 			good = is_made_of(
 				optarg,
 				"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@-");
+			break;
+		case 'p':
+			broker.password = true;
 			break;
 		case 'h':
 			usage(stdout);

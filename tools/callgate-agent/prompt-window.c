@@ -38,6 +38,7 @@
  * @pressed: the one of them on which a pointer or a finger is, which has not let go
  * @press_by, @press_at: the last press on one of them; NULL: none
  * @narrow: chosen: the microphone only
+ * @password: an answer need not be pressed
  */
 struct window {
 	GtkWindow *gtk;
@@ -50,6 +51,7 @@ struct window {
 	const char *press_by;
 	guint32 press_at;
 	GtkCheckButton *narrow;
+	bool password;
 	bool answered;
 };
 
@@ -123,8 +125,11 @@ static void on_allow(GtkWidget *button, gpointer userdata)
 
 	if (!gtk_widget_is_sensitive(button))
 		return;
-	/* By its letter, or from the accessibility bus: the space bar is still to be pressed. */
-	if (!window->press_by) {
+	/*
+	 * By its letter, or from the accessibility bus: the space bar is still to be pressed, unless the
+	 * broker asks for the password then.
+	 */
+	if (!window->press_by && !window->password) {
 		gtk_widget_grab_focus(button);
 		return;
 	}
@@ -436,6 +441,7 @@ static int run(GHashTable *facts)
 	GtkEventController *events = gtk_event_controller_legacy_new();
 
 	window.loop = loop;
+	window.password = g_strcmp0(g_hash_table_lookup(facts, QUESTION_PASSWORD), "1") == 0;
 	/* Of such a window a screen reader says what stands in it. */
 	window.gtk = GTK_WINDOW(g_object_new(GTK_TYPE_WINDOW, "accessible-role",
 					     GTK_ACCESSIBLE_ROLE_ALERT_DIALOG, NULL));

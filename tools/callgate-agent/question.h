@@ -21,4 +21,7 @@
 #define QUESTION_SCALE	 "Scale"      /* of text, in percent */
 #define QUESTION_STYLE	 "Style"      /* light, dark, contrast */
 
+#define QUESTION_PASSWORD \
+	"Password" /* 1: what nobody pressed is answered, too; the broker asks for it */
+
 #endif
