@@ -74,6 +74,19 @@ class Notes(dbus.service.Object):
         return dbus.UInt32(1)
 
 
+class Portal(dbus.service.Object):
+    """Of a desktop that has no other notifications."""
+
+    def __init__(self, link):
+        self.said = []
+        self.name = dbus.service.BusName("org.freedesktop.portal.Desktop", link)
+        super().__init__(link, "/org/freedesktop/portal/desktop")
+
+    @dbus.service.method("org.freedesktop.portal.Notification", in_signature="sa{sv}")
+    def AddNotification(self, name, facts):
+        self.said.append({str(key): str(value) for key, value in facts.items()})
+
+
 class Seated(Compositor):
     """With a connection to the bus, as one that asks logind for devices has it."""
 
@@ -97,7 +110,8 @@ names = dbus.Interface(dbus.bus.BusConnection(bus.address).get_object("org.freed
 desk = subprocess.Popen([*NOBODY, "dbus-daemon", "--config-file", bus.dir + "/conf", "--nofork", "--print-address",
                          f"--address=unix:path={FOLDER}/bus"], stdout=subprocess.PIPE)
 desk.stdout.readline()
-notes = Notes(dbus.bus.BusConnection(f"unix:path={FOLDER}/bus", mainloop=dbus.mainloop.glib.DBusGMainLoop()))
+link = dbus.bus.BusConnection(f"unix:path={FOLDER}/bus", mainloop=dbus.mainloop.glib.DBusGMainLoop())
+notes = Notes(link)
 seat(mine.name)
 agent = Program(*NOBODY, BUILD + "/callgate-agent")
 tap.ok(agent.expect("ready") and until(lambda: fake.agent), "the agent registers", agent.text)
@@ -196,6 +210,13 @@ try:
     tap.ok(len(notes.said) == 1, "and told once, however often it is tried", notes.said)
     agent.stop()
     password(begin)
+    link.release_name("org.freedesktop.Notifications")
+    portal = Portal(link)
+    agent = begin()
+    seat(None)
+    refused("no compositor that logind gave", "where the desktop has only a portal nobody is asked either")
+    tap.ok(until(lambda: portal.said) and "no compositor that logind gave" in portal.said[0]["body"] and set(portal.said[0]) == {"title", "body", "priority"},
+           "the user is told by it, with nothing to press", portal.said)
 finally:
     agent.stop()
     desk.terminate()
