@@ -145,7 +145,7 @@ def pressed(press):
     time.sleep(SEEN_S)
     x, y, width, height = mine.place()
     press(x + width - 60, y + height - 34)
-    until(lambda: len(fake.asked) > before)
+    until(lambda: len(fake.asked) > before and not mine.window())
     return fake.asked[before][1] if len(fake.asked) > before else None
 
 
@@ -162,6 +162,9 @@ def letter(x, y):
 def password(begin):
     """Instead of a hand: what polkit says, which a rule does here for whoever would type his password."""
     agent = begin()
+    for key in ("Escape", "Return"):
+        tap.ok(pressed(lambda x, y, key=key: mine.key(key)) == UNANSWERED, key + " is no answer, of which nothing is remembered", agent.text)
+    tap.ok(pressed(lambda x, y: mine.key("alt+d")) == (False, 0), "the button that denies is one", agent.text)
     tap.ok(pressed(click) == UNANSWERED and agent.expect("no hand"), "what no hand pressed is not believed", agent.text)
     agent.stop()
     agent = begin("--password")

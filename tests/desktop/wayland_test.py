@@ -29,11 +29,11 @@ def test_presses():
     window = Window(display, COMPARE).armed()
     display.key("Escape")
     answer = window.answer()
-    ok(answer and answer[0] == "deny", "Escape denies", answer)
+    ok(answer and answer[0] == "dismiss", "Escape is a no for this time", answer)
     window = Window(display, APPROVE).armed()
     display.tell('[title="^Callgate$"]', "kill")
     answer = window.answer()
-    ok(answer and answer[0] == "deny", "so does closing", answer)
+    ok(answer and answer[0] == "dismiss", "so is closing", answer)
 
 
 def test_moment():

@@ -97,7 +97,7 @@ def test_answers():
         window = Window(DISPLAY, APPROVE).armed()
         DISPLAY.key(*keys)
         answer = window.answer()
-        ok(answer and answer[0] == "deny", what + " denies", answer)
+        ok(answer and answer[0] == "dismiss", what + " is a no for this time", answer)
     window = Window(DISPLAY, APPROVE).armed()
     DISPLAY.do("windowkill", DISPLAY.window())
     ok(window.answer() == [], "a window that is destroyed gives no answer")
@@ -125,7 +125,7 @@ def test_answers():
     window = Window(DISPLAY, COMPARE).armed()
     DISPLAY.key("Escape")
     answer = window.answer()
-    ok(answer and answer[0] == "deny", "numbers that nobody answered for are not confirmed", answer)
+    ok(answer and answer[0] == "dismiss", "numbers that nobody answered for are not confirmed", answer)
 
 
 def test_input():

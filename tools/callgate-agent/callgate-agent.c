@@ -121,9 +121,13 @@ static const struct {
 	enum agent_answer answer;
 	bool gives; /* needs a hand */
 } words[] = {
-	{ "deny", AGENT_DENY, false },	    { "differs", AGENT_DIFFERS, false },
-	{ "allow", AGENT_ALLOW, true },	    { "allow-microphone", AGENT_ALLOW_MICROPHONE, true },
-	{ "matches", AGENT_MATCHES, true }, { "unverified", AGENT_UNVERIFIED, true },
+	{ "dismiss", AGENT_NO_ANSWER, false },
+	{ "deny", AGENT_DENY, false },
+	{ "differs", AGENT_DIFFERS, false },
+	{ "allow", AGENT_ALLOW, true },
+	{ "allow-microphone", AGENT_ALLOW_MICROPHONE, true },
+	{ "matches", AGENT_MATCHES, true },
+	{ "unverified", AGENT_UNVERIFIED, true },
 };
 
 static const char no_hand[] = "no hand at this seat pressed it when the window says";

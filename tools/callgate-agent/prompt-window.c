@@ -231,9 +231,10 @@ static void on_deny(GtkButton *button, gpointer userdata)
 	answer(userdata, g_object_get_data(G_OBJECT(button), "word"));
 }
 
+/* Who closes it has not said that he wants to be left alone for a while. */
 static gboolean on_close(GtkWindow *gtk, gpointer userdata)
 {
-	answer(userdata, "deny");
+	answer(userdata, "dismiss");
 	return TRUE;
 }
 
@@ -245,7 +246,7 @@ static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
 	case GDK_KEY_KP_Enter:
 	case GDK_KEY_ISO_Enter:
 	case GDK_KEY_Escape:
-		answer(userdata, "deny");
+		answer(userdata, "dismiss");
 		return GDK_EVENT_STOP;
 	}
 	return GDK_EVENT_PROPAGATE;
