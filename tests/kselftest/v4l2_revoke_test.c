@@ -158,25 +158,32 @@ TEST(end_of_the_file_ends_the_stream)
 	EXPECT(idle());
 }
 
-TEST(unbind_while_streaming)
+/* Nothing is left of it, and what comes back is gated. */
+static void expect_gone(struct app *a)
 {
-	struct app *a = app(0);
-
-	allow(a);
-	ASSERT_EQ(app_stream(a), 0);
-	EXPECT_EQ(app_frames(a, 1), 0);
-	EXPECT_EQ(write_file(UNBIND, "vivid.0"), 0);
 	EXPECT(idle());
 	EXPECT_EQ(cameras(), 0);
-	EXPECT_EQ(app_call(a, APP_DQBUF, 0), -ENODEV);
+	EXPECT(app_call(a, APP_DQBUF, 0) < 0);
+	EXPECT(app_call(a, APP_ON, 0) < 0);
 	EXPECT_EQ(app_call(a, APP_CLOSE, 0), 0);
+	end(a);
 	EXPECT_EQ(write_file(BIND, "vivid.0"), 0);
-	/* What comes back is gated. */
 	ASSERT(find_camera());
 	a = app(O_NONBLOCK);
 	EXPECT_EQ(app_call(a, APP_REQBUFS, 4), -EACCES);
 	allow(a);
 	EXPECT_EQ(app_stream(a), 0);
+	end(a);
+	EXPECT(idle());
+}
+
+TEST(unbind_while_denied)
+{
+	struct app *a = app(O_NONBLOCK);
+
+	EXPECT_EQ(app_call(a, APP_REQBUFS, 4), -EACCES);
+	EXPECT_EQ(write_file(UNBIND, "vivid.0"), 0);
+	expect_gone(a);
 }
 
 TEST(unbind_while_held)
@@ -190,9 +197,39 @@ TEST(unbind_while_held)
 	EXPECT_EQ(seen(id), 0);
 	EXPECT_EQ(write_file(UNBIND, "vivid.0"), 0);
 	EXPECT(app_result(a, 3000) < 0);
-	EXPECT_EQ(app_call(a, APP_CLOSE, 0), 0);
-	EXPECT_EQ(write_file(BIND, "vivid.0"), 0);
-	EXPECT(find_camera());
+	expect_gone(a);
+}
+
+TEST(unbind_while_streaming)
+{
+	struct app *a = app(0);
+
+	allow(a);
+	ASSERT_EQ(app_stream(a), 0);
+	EXPECT_EQ(app_frames(a, 1), 0);
+	EXPECT_EQ(write_file(UNBIND, "vivid.0"), 0);
+	EXPECT_EQ(app_call(a, APP_DQBUF, 0), -ENODEV);
+	expect_gone(a);
+}
+
+/* Each time the two meet a little later. */
+TEST_LIMIT(unbind_while_revoking, 180)
+{
+	struct app *a;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		a = app(0);
+		allow(a);
+		ASSERT_EQ(app_stream(a), 0);
+		EXPECT_EQ(app_frames(a, 1), 0);
+		app_send(a, APP_DQBUF, 0, 0);
+		forbid(a);
+		usleep(i * 700);
+		EXPECT_EQ(write_file(UNBIND, "vivid.0"), 0);
+		EXPECT(app_result(a, 5000) < APP_BUSY);
+		expect_gone(a);
+	}
 }
 
 /* Last: it takes the module out, and puts it back. */
