@@ -417,6 +417,31 @@ TEST(deny_where_no_driver_was_ever_bound)
 	expect_working(dev);
 }
 
+/* The driver core knows nothing of such an interface; usbfs may have it all the same. */
+TEST(deny_an_interface_whose_addition_failed)
+{
+	struct usbip *dev;
+	char path[96];
+
+	need_gate();
+	if (system(". /run/rig/config && insmod "
+		   "/callgate/$BUILD/driver/$(uname -r)/gatefail.ko name=:1.1"))
+		harness_skip("no kernel probes, or no drivers for tests");
+	dev = usbip_plug(USBIP_CAMERA);
+	EXPECT_EQ(system("grep -q 1 /sys/module/gatefail/parameters/failed && rmmod gatefail"), 0);
+	ASSERT(dev);
+	snprintf(path, sizeof(path), "/sys/bus/usb/devices/%s:1.1", dev->name);
+	EXPECT(access(path, F_OK) != 0);
+	root_unbinds(dev, 0);
+	EXPECT_EQ(usbfs_as_user(dev, claim_camera), -ENODEV);
+	EXPECT_EQ(usbfs_as_user(dev, detach_claim_camera), -ENODEV);
+	/* Without the gate it can be had. */
+	ASSERT_EQ(unload(), 0);
+	EXPECT_EQ(usbfs_as_user(dev, claim_and_read), 1);
+	EXPECT(usbip_unplug(dev));
+	ASSERT_EQ(load(), 0);
+}
+
 /* The class of the setting that it is plugged in with is not all that it has. */
 TEST(deny_a_class_that_another_setting_says)
 {
