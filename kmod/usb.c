@@ -118,6 +118,16 @@ static bool is_usbfs(const struct device_driver *driver)
 	return driver && !strcmp(driver->name, "usbfs");
 }
 
+/*
+ * Never lets go of what it claimed beside an interface that it lost, and finds
+ * it taken when it is bound again. Others (uvcvideo) do when their last file is
+ * closed, and would take it from their successor.
+ */
+static bool keeps_claims(const struct device_driver *driver)
+{
+	return driver && !strcmp(driver->name, "snd-usb-audio");
+}
+
 static bool has_capture_class(const struct usb_interface *intf)
 {
 	unsigned int i;
@@ -510,6 +520,8 @@ static void restore(struct usb_interface *intf)
 	if (!guard || udev->state == USB_STATE_NOTATTACHED)
 		goto unlock;
 
+	if (keeps_claims(driver) && is_orphan(intf))
+		release_from(udev, driver);
 	attach_orphans(udev);
 	/*
 	 * A streaming interface matches no driver by itself. The one that had it

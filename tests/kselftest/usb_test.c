@@ -324,6 +324,35 @@ TEST(attach_again_after_stream_was_detached)
 	expect_working(dev);
 }
 
+static long detach_sound_control(void)
+{
+	return usbfs_detach(2);
+}
+
+static long detach_second_stream(void)
+{
+	return usbfs_detach(5);
+}
+
+/* While its driver is bound to the control interface it claims the others, one after the other. */
+TEST(attach_again_after_sound_was_detached)
+{
+	struct usbip *dev;
+	char node[64];
+	int i;
+
+	need_gate();
+	dev = plug(USBIP_CAMERA | USBIP_MICROPHONE | USBIP_TWO_STREAMS);
+	ASSERT(usbip_wait_driver(dev, 5, SOUND));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(usbfs_as_user(dev, i ? detach_second_stream : detach_sound_control), 0);
+		EXPECT(usbip_wait_driver(dev, 2, SOUND));
+		EXPECT(usbip_wait_driver(dev, 3, SOUND));
+		EXPECT(usbip_wait_driver(dev, 5, SOUND));
+		EXPECT(usbip_sound(dev, node, sizeof(node)));
+	}
+}
+
 /* The old camera holds its streaming interface until its last file is closed. */
 TEST(attach_again_after_the_last_file_is_closed)
 {

@@ -47,21 +47,34 @@ static const uint8_t iso_descriptors[] = {
 	7, 5, USBIP_ENDPOINT, 5, LE16(ISO_PACKET), 4,
 };
 
+/* Association; control interface: header, the numbers of the streaming interfaces, microphone, output terminal. */
+#define SOUND_CONTROL(size, ...)						\
+	8, 11, 2, 2, 1, 1, 0, 0,						\
+	9, 4, 2, 0, 0, 1, 1, 0, 0,						\
+	size, 0x24, 1, LE16(0x0100), LE16((size) + 12 + 9), (size) - 8, __VA_ARGS__, \
+	12, 0x24, 2, 1, LE16(0x0201), 0, 1, LE16(0), 0, 0,			\
+	9, 0x24, 3, 2, LE16(0x0101), 0, 1, 0
+
+/* Streaming interface: silent setting; 8000 samples a second of 16 bit, in packets of a millisecond. */
+#define SOUND_STREAM(interface, endpoint)					\
+	9, 4, interface, 0, 0, 1, 2, 0, 0,					\
+	9, 4, interface, 1, 1, 1, 2, 0, 0,					\
+	7, 0x24, 1, 2, 1, LE16(1),						\
+	11, 0x24, 2, 1, 1, 2, 16, 1, 0x40, 0x1f, 0,				\
+	9, 5, 0x80 | (endpoint), 5, LE16(32), 4, 0, 0,				\
+	7, 0x25, 1, 0, 0, LE16(0)
+
 static const uint8_t microphone_descriptors[] = {
-	/* association; control interface: header, microphone, output terminal */
-	8, 11, 2, 2, 1, 1, 0, 0,
-	9, 4, 2, 0, 0, 1, 1, 0, 0,
-	9, 0x24, 1, LE16(0x0100), LE16(9 + 12 + 9), 1, 3,
-	12, 0x24, 2, 1, LE16(0x0201), 0, 1, LE16(0), 0, 0,
-	9, 0x24, 3, 2, LE16(0x0101), 0, 1, 0,
-	/* streaming interface: silent setting; 8000 samples a second of 16 bit, in packets of a millisecond */
-	9, 4, 3, 0, 0, 1, 2, 0, 0,
-	9, 4, 3, 1, 1, 1, 2, 0, 0,
-	7, 0x24, 1, 2, 1, LE16(1),
-	11, 0x24, 2, 1, 1, 2, 16, 1, 0x40, 0x1f, 0,
-	9, 5, 0x80 | AUDIO_EP, 5, LE16(32), 4, 0, 0,
-	7, 0x25, 1, 0, 0, LE16(0),
+	SOUND_CONTROL(9, 3),
+	SOUND_STREAM(3, AUDIO_EP),
 };
+
+static const uint8_t two_streams_descriptors[] = {
+	SOUND_CONTROL(10, 3, 5),
+	SOUND_STREAM(3, AUDIO_EP),
+	SOUND_STREAM(5, AUDIO_EP + 1),
+};
+
 static const uint8_t keyboard_descriptors[] = {
 	9, 4, 4, 0, 0, 3, 0, 0, 0,
 };
@@ -107,7 +120,11 @@ static size_t get_configuration(unsigned int functions, uint8_t *out)
 		size += camera_size;
 		count += 2;
 	}
-	if (functions & USBIP_MICROPHONE) {
+	if (functions & USBIP_TWO_STREAMS) {
+		memcpy(out + size, two_streams_descriptors, sizeof(two_streams_descriptors));
+		size += sizeof(two_streams_descriptors);
+		count += 3;
+	} else if (functions & USBIP_MICROPHONE) {
 		memcpy(out + size, microphone_descriptors, sizeof(microphone_descriptors));
 		size += sizeof(microphone_descriptors);
 		count += 2;

@@ -20,6 +20,8 @@
 #define USBIP_HIDDEN	  16
 /* An interface for people's hands, which no driver wants: the last one of the device. */
 #define USBIP_KEYBOARD	  32
+/* The microphone has a second streaming interface: 5, endpoint 0x83. */
+#define USBIP_TWO_STREAMS 64
 
 #define USBIP_ENDPOINT	   0x81
 #define USBIP_WIDTH	   64
