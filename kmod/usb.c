@@ -72,7 +72,6 @@
  * @capture: a camera's or a microphone's; never cleared
  * @allowed: what the administrator said by the authorized attribute
  * @parked: unbound by a privileged process
- * @lent: usbfs has it by the administrator's will
  * @lost: the worker has to look at it
  *
  * The lock of the USB device serialises binding and usbfs, not these fields:
@@ -86,7 +85,6 @@ struct guard {
 	bool capture;
 	bool allowed;
 	bool parked;
-	bool lent;
 	bool lost;
 };
 
@@ -329,11 +327,11 @@ static void on_bind(const struct usb_interface *intf)
 	mutex_lock(&lock);
 	if (is_usbfs(intf->dev.driver)) {
 		guard = find(intf);
-		/* Closed and claimed all the same: the administrator set the attribute. */
-		if (guard && guard->capture && !guard->opener)
-			guard->lent = true;
-		else if (guard && guard->capture)
+		/* Else it was claimed though closed: the administrator set the attribute. */
+		if (guard && guard->capture && (guard->opener || !guard->intf->authorized))
 			lose(guard);
+		else if (guard)
+			guard->lost = false;
 		goto unlock;
 	}
 	list_for_each_entry(guard, &guards, node) {
@@ -354,7 +352,7 @@ static void on_bind_end(const struct usb_interface *intf, bool bound)
 	struct guard *guard;
 
 	mutex_lock(&lock);
-	/* What usbfs was lent it may have again. */
+	/* What usbfs has by the administrator's will it may claim again. */
 	if (is_usbfs(intf->dev.driver))
 		goto unlock;
 	list_for_each_entry(guard, &guards, node) {
@@ -379,9 +377,7 @@ static void on_unbound(const struct usb_interface *intf)
 	mutex_lock(&lock);
 	guard = find(intf);
 	if (guard && guard->capture && current_work() != &settle_work.work) {
-		if (guard->lent)
-			guard->lent = false;
-		else if (ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN))
+		if (ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN))
 			guard->parked = true;
 		else
 			lose(guard);

@@ -259,6 +259,29 @@ TEST(allow_raw_read_where_root_authorized_it)
 	EXPECT_EQ(usbfs_as_user(dev, claim_and_read), -ENODEV);
 }
 
+static struct usbip *allowed;
+
+/* Keeps the camera's streaming interface until the worker has bound the control interface again. */
+static long keep_what_root_allows(void)
+{
+	long r = detach_claim_camera() ?: usbfs_detach(0);
+
+	if (r)
+		return r;
+	return usbip_wait_driver(allowed, 0, UVCVIDEO) ? usbfs_read_bulk() : -ETIME;
+}
+
+/* The driver need not be unbound for good: it has its interface again when the user is done. */
+TEST(lend_what_root_authorized)
+{
+	need_gate();
+	allowed = plug(USBIP_CAMERA);
+	EXPECT_EQ(usbip_write(allowed, STREAM, "authorized", "1"), 0);
+	EXPECT_EQ(usbfs_as_user(allowed, keep_what_root_allows), 1);
+	expect_working(allowed);
+	EXPECT_EQ(usbfs_as_user(allowed, detach_claim_camera), -ENODEV);
+}
+
 /* The worker's return is not to be waited for: root unbound it, so it stays away. */
 TEST(deny_every_way_to_an_endpoint)
 {
