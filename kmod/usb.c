@@ -504,8 +504,7 @@ static void restore(struct usb_interface *intf)
 	struct guard *guard;
 
 	usb_lock_device(udev);
-	if (udev->state != USB_STATE_NOTATTACHED)
-		take_from_usbfs(udev);
+	take_from_usbfs(udev);
 	mutex_lock(&lock);
 	guard = find(intf);
 	if (guard) {
@@ -513,7 +512,7 @@ static void restore(struct usb_interface *intf)
 		driver = guard->driver;
 	}
 	mutex_unlock(&lock);
-	if (!guard || udev->state == USB_STATE_NOTATTACHED)
+	if (!guard)
 		goto unlock;
 
 	if (keeps_claims(driver) && is_orphan(intf))
