@@ -619,6 +619,54 @@ TEST(deny_an_isochronous_camera)
 	}
 }
 
+static struct usbip *probed;
+
+static bool is_not_usbfs(void *unused)
+{
+	return strcmp(usbip_driver(probed, 3), "usbfs") != 0;
+}
+
+static bool is_closed(void *unused)
+{
+	char path[96], text[2] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/usb/devices/%s:1.3/authorized", probed->name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, text, 1) < 0)
+		text[0] = 0;
+	close(fd);
+	return text[0] == '0';
+}
+
+/* Claims the microphone while the camera's driver waits for the camera's answer. */
+static long claim_beside_a_probe(void)
+{
+	long r = usbfs_claim(3);
+
+	if (r)
+		return r;
+	if (!harness_wait(is_not_usbfs, NULL, 10000))
+		return -ETIME;
+	probed->shared->deaf = 0;
+	return harness_wait(is_closed, NULL, 20000) ? submit_iso() : -ETIME;
+}
+
+/* Such a probe, which the administrator has asked for, holds no lock that usbfs would wait for. */
+TEST(take_what_was_claimed_beside_an_asynchronous_probe)
+{
+	need_gate();
+	if (system("modprobe -r uvcvideo snd-usb-audio && modprobe uvcvideo async_probe=1"))
+		harness_skip("uvcvideo is in use");
+	probed = usbip_plug_deaf(USBIP_CAMERA | USBIP_MICROPHONE, true);
+	ASSERT(probed && usbip_wait_driver(probed, 0, UVCVIDEO));
+	EXPECT_EQ(usbfs_as_user(probed, claim_beside_a_probe), -ENODEV);
+	EXPECT_EQ(system("modprobe snd-usb-audio"), 0);
+	expect_working(probed);
+	EXPECT(usbip_unplug(probed));
+	EXPECT_EQ(system("modprobe -r uvcvideo && modprobe uvcvideo"), 0);
+}
+
 /* An administrator who wants the interface for nobody keeps that. */
 TEST(keep_an_interface_that_root_deauthorized)
 {

@@ -301,6 +301,9 @@ static void on_control(struct peer *p, const struct header *h, const uint8_t *da
 	uint32_t length = ntohl(h->submit.length);
 	int n;
 
+	while ((h->submit.setup[0] & 0x60) == 0x20 &&
+	       __atomic_load_n(&p->shared->deaf, __ATOMIC_RELAXED))
+		usleep(1000);
 	if (ntohl(h->direction)) {
 		n = control_in(p, h->submit.setup, out);
 		if (n > (int)length)

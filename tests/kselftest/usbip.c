@@ -130,6 +130,11 @@ static bool is_gone(void *arg)
 
 struct usbip *usbip_plug(unsigned int functions)
 {
+	return usbip_plug_deaf(functions, false);
+}
+
+struct usbip *usbip_plug_deaf(unsigned int functions, bool deaf)
+{
 	struct usbip *dev = calloc(1, sizeof(*dev));
 	int pair[2];
 	bool ok;
@@ -142,6 +147,7 @@ struct usbip *usbip_plug(unsigned int functions)
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (dev->shared == MAP_FAILED)
 		return NULL;
+	dev->shared->deaf = deaf;
 	dev->pid = start_peer(functions, dev->shared, pair[1], pair[0]);
 	close(pair[1]);
 	ok = attach(pair[0]);

@@ -35,10 +35,12 @@
  * struct usbip_shared - between the device's process and the test
  * @frames: sent
  * @paused: send no frames, let the host wait
+ * @deaf: and answer nothing at all from the next request of a class on
  */
 struct usbip_shared {
 	int frames;
 	int paused;
+	int deaf;
 };
 
 /**
@@ -59,6 +61,8 @@ struct usbip {
 
 /* Plugs a device in and waits until it is configured; NULL if that does not come about. Loads vhci_hcd. */
 struct usbip *usbip_plug(unsigned int functions);
+/* The same, and it may be deaf from the beginning. */
+struct usbip *usbip_plug_deaf(unsigned int functions, bool deaf);
 /* Pulls it out and waits until it is gone; frees. */
 bool usbip_unplug(struct usbip *dev);
 /* Pulls it out, waits for nothing; then usbip_unplug() does the rest. */
