@@ -40,7 +40,8 @@
  * unclaimed: no class standard moves pictures or sound there, but a device's own
  * protocol may; they also let a program with the node break the device. Still
  * image, HID and Bluetooth interfaces are not capture interfaces here.
- * Permissive mode does not open the claim. Shown by usb_test.c and uvc_test.c.
+ * Permissive mode does not open the claim. Shown by usb_test.c, uvc_test.c
+ * and usb_sound_test.c.
  */
 #include "usb.h"
 

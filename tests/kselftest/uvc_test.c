@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The gate on real USB drivers: uvcvideo and snd-usb-audio, with a device that
- * is a process. Denied and allowed, then pulled out or unbound at each moment.
+ * The gate on a real USB driver: uvcvideo, with a camera that is a process.
+ * Denied and allowed, then pulled out or unbound at each moment.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/usbdevice_fs.h>
 #include <linux/videodev2.h>
 #include <poll.h>
-#include <sound/asound.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,6 @@
 #include "camera.h"
 #include "gate.h"
 #include "harness.h"
-#include "microphone.h"
 #include "stall.h"
 #include "usbip.h"
 #include "v4l2_ops.h"
@@ -474,77 +472,8 @@ TEST_LIMIT(unplug_an_isochronous_camera_while_revoking, 180)
 	gone_while_revoking(pull);
 }
 
-/* ---- the microphone -------------------------------------------------------------------------------------------- */
-
-static bool is_stopped(void *mic)
-{
-	return mic_call(mic, MIC_STATE, 0, 0) == SNDRV_PCM_STATE_SETUP;
-}
-
-/* A program that is ready to read, and does not wait: a whole period takes longer than the PCM core waits on a debug kernel. */
-static struct mic *open_microphone(void)
-{
-	struct mic *mic = mic_start(USER);
-	char where[80];
-
-	ASSERT(usbip_sound(dev, node, sizeof(node)));
-	ASSERT_EQ(system("chmod 666 /dev/snd/*"), 0);
-	snprintf(where, sizeof(where), "%s/0", strrchr(node, '/') + 1);
-	ASSERT_EQ(mic_open(mic, 0, where, O_NONBLOCK), 0);
-	ASSERT_EQ(mic_call(mic, MIC_PARAMS, 0, MIC_RW), 0);
-	ASSERT_EQ(mic_call(mic, MIC_PREPARE, 0, 0), 0);
-	return mic;
-}
-
-static bool hears(void *arg)
-{
-	struct mic *mic = arg;
-	long n = mic_call(mic, MIC_READ, 0, MIC_PERIOD);
-
-	return n > 0 && mic_call(mic, MIC_LOUD, 0, 0) == n;
-}
-
-TEST(deny_and_allow_the_microphone)
-{
-	struct mic *mic;
-
-	plug(USBIP_CAMERA | USBIP_MICROPHONE);
-	mic = open_microphone();
-	EXPECT_EQ(mic_call(mic, MIC_READ, 0, MIC_PERIOD), -EACCES);
-	EXPECT_EQ(mic_call(mic, MIC_START, 0, 0), -EACCES);
-
-	ASSERT_EQ(gate_allow(gate, mic->pid, SESSION, CALLGATE_KIND_MICROPHONE, 9900), 0);
-	EXPECT(harness_wait(hears, mic, 10000));
-
-	ASSERT_EQ(gate_end(gate, SESSION), 0);
-	/* The check comes at once, the stop soon after it. */
-	EXPECT(mic_call(mic, MIC_READ, 0, MIC_PERIOD) < 0);
-	EXPECT(harness_wait(is_stopped, mic, 5000));
-	EXPECT_EQ(mic_call(mic, MIC_PREPARE, 0, 0), 0);
-	EXPECT_EQ(mic_call(mic, MIC_READ, 0, MIC_PERIOD), -EACCES);
-}
-
-TEST(unplug_a_running_microphone)
-{
-	struct mic *mic;
-	long n;
-
-	plug(USBIP_CAMERA | USBIP_MICROPHONE);
-	mic = open_microphone();
-	ASSERT_EQ(gate_allow(gate, mic->pid, SESSION, CALLGATE_KIND_MICROPHONE, 9900), 0);
-	EXPECT(harness_wait(hears, mic, 10000));
-	usbip_pull(dev);
-	do
-		n = mic_call(mic, MIC_READ, 0, MIC_PERIOD);
-	while (n > 0 || n == -EAGAIN);
-	EXPECT_EQ(mic_call(mic, MIC_CLOSE, 0, 0), 0);
-	mic_end(mic);
-	EXPECT(usbip_unplug(dev));
-}
-
 int main(int argc, char **argv)
 {
 	app_main(argc, argv);
-	mic_main(argc, argv);
 	return harness_main(argc, argv);
 }
