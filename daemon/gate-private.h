@@ -26,6 +26,7 @@ struct event;
  * @take: called for each message of its answer; NULL: they are kept as events, as dumps' are
  * @events: not delivered yet
  * @lost: events were lost; everything is asked again
+ * @reading: the event loop has found something to read
  * @broken: nobody obeys this socket any more
  */
 struct gate {
@@ -47,6 +48,7 @@ struct gate {
 	STAILQ_HEAD(, event) events;
 	unsigned int n_events;
 	bool lost;
+	bool reading;
 	bool broken;
 };
 

@@ -27,6 +27,10 @@
 #include "util/macro.h"
 
 #define RECEIVE_BUFFER (1 << 20)
+/* The kernel writes dumps in pieces of 32 KiB at most, and what a piece is cut short by is lost. */
+#define MESSAGE_MAX    (64 * 1024)
+/* Of what is sent: a header and a few numbers. */
+#define COMMAND_MAX    512
 #define ANSWER_MS      5000
 #define EVENTS_AT_ONCE 4096
 /* Messages that an earlier process can have left: its buffer holds fewer. */
@@ -140,8 +144,11 @@ static bool parse(struct nlmsghdr *header, struct nlattr **attrs)
 
 /* ---- receiving --------------------------------------------------------------------------------- */
 
+/* What the socket's own source reads is delivered when it has been read. */
 static void wake_later(struct gate *gate)
 {
+	if (gate->reading)
+		return;
 	sd_event_source_set_enabled(gate->later, SD_EVENT_ONESHOT);
 }
 
@@ -277,7 +284,7 @@ int gate_command(struct gate *gate, struct nl_msg *msg,
 
 struct nl_msg *gate_message(struct gate *gate, uint8_t cmd, int flags)
 {
-	struct nl_msg *msg = nlmsg_alloc();
+	struct nl_msg *msg = nlmsg_alloc_size(COMMAND_MAX);
 
 	if (msg != NULL && genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, gate->family, 0,
 				       NLM_F_REQUEST | flags, cmd, CALLGATE_GENL_VERSION) == NULL) {
@@ -370,9 +377,8 @@ static void deliver(struct gate *gate, struct nl_msg *msg)
 	}
 }
 
-static int on_later(sd_event_source *source, void *userdata)
+static void deliver_all(struct gate *gate)
 {
-	struct gate *gate = userdata;
 	struct event *event;
 
 	while (gate->sock != NULL && (event = STAILQ_FIRST(&gate->events)) != NULL) {
@@ -390,16 +396,26 @@ static int on_later(sd_event_source *source, void *userdata)
 		if (take_stock(gate) < 0)
 			lose(gate, "events were lost");
 	}
+}
+
+static int on_later(sd_event_source *source, void *userdata)
+{
+	deliver_all(userdata);
 	return 0;
 }
 
 static int on_readable(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	struct gate *gate = userdata;
-	int r = receive(gate);
+	int r;
 
+	gate->reading = true;
+	r = receive(gate);
+	gate->reading = false;
 	if (r < 0 && r != -EAGAIN && r != -ENOBUFS)
 		lose(gate, "its socket failed");
+	else
+		deliver_all(gate);
 	return 0;
 }
 
@@ -418,6 +434,9 @@ static void listen_to(struct gate *gate)
 	nl_socket_set_buffer_size(gate->sock, RECEIVE_BUFFER, 0);
 	setsockopt(nl_socket_get_fd(gate->sock), SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
 	nl_socket_set_nonblocking(gate->sock);
+	/* Else each message is looked at once before it is read. */
+	nl_socket_set_msg_buf_size(gate->sock, MESSAGE_MAX);
+	nl_socket_disable_msg_peek(gate->sock);
 	nl_cb_set(gate->cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, on_any_sequence, gate);
 	nl_cb_set(gate->cb, NL_CB_VALID, NL_CB_CUSTOM, on_message, gate);
 	nl_cb_set(gate->cb, NL_CB_ACK, NL_CB_CUSTOM, on_ack, gate);
