@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The connection to PipeWire by the managers' socket: keeps track of clients,
- * capture streams, sources and links, shows and hides sources, and tells
- * WirePlumber which streams may be linked, by the metadata object "callgate" that
- * its script callgate/hold.lua reads. Called by callgate-pipewire.c. Must not decide.
+ * capture streams, sources and links, shows and hides sources, and has WirePlumber
+ * told which streams may be linked. Called by callgate-pipewire.c. Must not decide.
  *
  * Security: ids are used again, so that whatever is remembered of an id goes with
  * the object, and WirePlumber compares the serial. A source that appears is hidden
@@ -20,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tell.h"
 #include "util/text.h"
 
 #define MANAGER_SOCKET "pipewire-0-manager"
@@ -81,21 +81,16 @@ void graph_show(struct graph *graph, struct graph_client *client, uint32_t kinds
 	}
 }
 
-/* What is played is allowed by a word of its own, so that nobody gets a microphone by it. */
 static void allow_node(struct graph *graph, struct graph_node *node, bool allowed)
 {
-	const char *key = node->kinds == GRAPH_SPEAKER ? "callgate.speaker" : "callgate.allow";
 	struct graph_link *link;
-	char serial[32];
 
 	if (allowed == node->allowed)
 		return;
 	if (!allowed)
 		node->allowed_until = clock_now();
 	node->allowed = allowed;
-	snprintf(serial, sizeof(serial), "%llu", (unsigned long long)node->serial);
-	pw_impl_metadata_set_property(graph->approvals, node->id, key, NULL,
-				      allowed ? serial : NULL);
+	tell_node(graph, node);
 	if (allowed)
 		return;
 	/* WirePlumber takes its time; it hears of this after the word that it may not link them again. */
@@ -243,6 +238,21 @@ static const struct pw_node_events node_events = {
 	.info = on_node_info,
 };
 
+/* Not from the node, whose name anybody can have. */
+static void on_hold(void *userdata, uint64_t serial)
+{
+	tell_hold(userdata, serial);
+}
+
+/* This program's own source gives nothing. */
+static bool is_own(const struct graph *graph, const struct spa_dict *props)
+{
+	struct pw_proxy *self = (struct pw_proxy *)pw_core_get_client(graph->core);
+
+	return spa_dict_lookup(props, PW_KEY_CLIENT_ID) != NULL &&
+	       number(props, PW_KEY_CLIENT_ID) == pw_proxy_get_bound_id(self);
+}
+
 static bool follow_stream(struct graph_node *node)
 {
 	node->proxy = pw_registry_bind(node->graph->registry, node->id, PW_TYPE_INTERFACE_Node,
@@ -260,7 +270,7 @@ static void add_node(struct graph *graph, uint32_t id, const struct spa_dict *pr
 	struct graph_node *node;
 
 	if (class == NULL || kinds_of(class) == 0 || is_shown(class, props) ||
-	    graph->n_nodes >= GRAPH_OBJECTS)
+	    is_own(graph, props) || graph->n_nodes >= GRAPH_OBJECTS)
 		return;
 	node = calloc(1, sizeof(*node));
 	if (node == NULL)
@@ -478,6 +488,8 @@ int graph_init(struct graph *graph, struct pw_loop *loop, const struct graph_hoo
 	graph->context = pw_context_new(loop, NULL, 0);
 	if (graph->context == NULL)
 		return -errno;
+	if (tell_init(graph, loop) < 0)
+		return -ENOMEM;
 	/* No other: by the ordinary socket this program would be a client like all others. */
 	graph->core =
 		pw_context_connect(graph->context,
@@ -496,6 +508,9 @@ int graph_init(struct graph *graph, struct pw_loop *loop, const struct graph_hoo
 		return -errno;
 	pw_registry_add_listener(graph->registry, &graph->registry_listener, &registry_events,
 				 graph);
+	/* Without it streams are held by no link at all, which some programs do not bear for long. */
+	if (hold_open(&graph->hold, graph->core, on_hold, graph) < 0)
+		fprintf(stderr, "PipeWire makes no source for streams that are held.\n");
 	graph->sync = pw_core_sync(graph->core, PW_ID_CORE, 0);
 	return 0;
 }
@@ -514,6 +529,8 @@ void graph_deinit(struct graph *graph)
 	}
 	while (!LIST_EMPTY(&graph->clients))
 		remove_client(graph, LIST_FIRST(&graph->clients));
+	hold_close(&graph->hold);
+	tell_deinit(graph);
 	if (graph->metadata != NULL)
 		pw_proxy_destroy(graph->metadata);
 	if (graph->approvals != NULL)

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "hold.h"
+
 #define GRAPH_MICROPHONE 1u
 #define GRAPH_CAMERA	 2u
 #define GRAPH_SPEAKER	 4u /* what is played */
@@ -114,6 +116,11 @@ struct graph {
 	struct pw_impl_metadata *approvals; /* which streams may be linked */
 	struct pw_proxy *metadata;
 	struct spa_hook core_listener, registry_listener;
+	struct hold hold;
+	uint64_t hold_serial; /* 0: not known */
+	struct pw_loop *loop;
+	struct spa_source *again; /* what WirePlumber is told is told again */
+	unsigned int times_told, times_left;
 	int sync;
 	bool ready;
 	pid_t server;

@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: LGPL-2.1-or-later
 --
--- In WirePlumber: gives ordinary clients their permissions, to all but what captures, and keeps their capture
--- streams unlinked until callgate-pipewire has allowed them. Must not decide who may capture: callgate-pipewire
--- says so, for each stream, in the metadata object "callgate"; where there is none, nobody may.
+-- In WirePlumber: gives ordinary clients their permissions, to all but what captures, and holds their capture
+-- streams until callgate-pipewire has allowed them: those of sound linked with its source out of which nothing comes,
+-- the others with nothing. Must not decide who may capture: callgate-pipewire says so, for each stream, in the
+-- metadata object "callgate"; where there is none, nobody may.
 --
 -- Security: a client that does not see a node gets no link with it, PipeWire sees to that, and without the factory
 -- "link-factory" it makes none at all. Nothing is seen unless it is listed here, so that a microphone that is
@@ -31,9 +32,30 @@ local function is_gated (properties)
   return (class:find ("Source") ~= nil or class:find ("Duplex") ~= nil) and not is_shown (properties)
 end
 
+local managers = {}
+
+-- The serial number that callgate-pipewire says in its metadata object: none while it is not there. What follows the
+-- number only makes it another text, because it is said again.
+local function said (subject, key)
+  local metadata = managers.metadata:lookup { Constraint { "metadata.name", "=", "callgate" } }
+  local text = metadata and metadata:find (subject, key)
+
+  return text and text:match ("^%d+")
+end
+
+-- The source for streams that are held. By its serial: anybody can have its name.
+local function is_hold (properties)
+  local serial = properties ["object.serial"]
+
+  return serial ~= nil and serial == said (CORE_ID, "callgate.hold")
+end
+
 -- What an ordinary client may do with an object, or nil for nothing.
 local permissions_of = {
   node = function (properties)
+    if is_hold (properties) then
+      return "rx"
+    end
     if properties ["media.class"] == nil or is_gated (properties) then
       return nil
     end
@@ -52,7 +74,6 @@ local permissions_of = {
   end,
 }
 
-local managers = {}
 local clients = ObjectManager {
   Interest { type = "client", Constraint { "pipewire.access", "=", ACCESS, type = "pw-global" } }
 }
@@ -97,12 +118,6 @@ end)
 
 -- ---- capture streams ------------------------------------------------------------------------------------------
 
-local function approvals ()
-  return cutils.get_object_manager ("metadata"):lookup {
-    Constraint { "metadata.name", "=", "callgate" },
-  }
-end
-
 -- Would this link capture? The class is the client's word, the direction WirePlumber's.
 local function captures (si_props, target)
   return si_props ["item.node.direction"] == "input" and not is_shown (target)
@@ -110,11 +125,45 @@ end
 
 -- Ids are used again; serials are not. What is played, by a sink's monitor or a stream, is a kind of its own.
 local function is_allowed (node, target)
-  local metadata = approvals ()
   local serial = node.properties ["object.serial"]
   local key = is_gated (target) and "callgate.allow" or "callgate.speaker"
 
-  return metadata ~= nil and serial ~= nil and metadata:find (id_of (node), key) == serial
+  return serial ~= nil and said (id_of (node), key) == serial
+end
+
+local function properties_of (item)
+  return item:get_associated_proxy ("node").properties
+end
+
+local function find_hold (om, si_props)
+  local serial = said (CORE_ID, "callgate.hold")
+
+  -- Who wants a source for himself, or sound as it is encoded, would be told that he cannot have it.
+  if serial == nil or si_props ["media.type"] ~= "Audio" or cutils.parseBool (si_props ["node.exclusive"]) or
+      cutils.parseBool (si_props ["item.node.encoded-only"]) then
+    return nil
+  end
+  return om:lookup { type = "SiLinkable", Constraint { "object.serial", "=", serial } }
+end
+
+-- What a stream is for that asked for the source without sound, the only one that there was.
+local function find_other (om, si, si_props)
+  local other = lutils.findDefaultLinkable (si)
+
+  if other ~= nil and not is_hold (properties_of (other)) then
+    return other
+  end
+  for item in om:iterate {
+    type = "SiLinkable",
+    Constraint { "item.node.type", "=", "device" },
+    Constraint { "item.node.direction", "=", cutils.getTargetDirection (si_props) },
+    Constraint { "media.type", "=", si_props ["media.type"] },
+  } do
+    if not is_hold (properties_of (item)) and lutils.canLink (si_props, item) then
+      return item
+    end
+  end
+  return nil
 end
 
 local function unlink (si, si_flags)
@@ -129,6 +178,8 @@ local function unlink (si, si_flags)
   si_flags.peer_id = nil
   -- Or a stream that does not reconnect would not be linked when it is allowed again.
   si_flags.was_handled = false
+  -- WirePlumber gives up after five links that came to nothing.
+  si_flags.failed_count = 0
 end
 
 SimpleEventHook {
@@ -142,22 +193,29 @@ SimpleEventHook {
     },
   },
   execute = function (event)
-    local _, _, si, si_props, si_flags, target = lutils:unwrap_select_target_event (event)
+    local _, om, si, si_props, si_flags, target = lutils:unwrap_select_target_event (event)
 
-    if target == nil then
+    if target == nil or not captures (si_props, properties_of (target)) then
       return
     end
-    local target_props = target:get_associated_proxy ("node").properties
+    local hold = find_hold (om, si_props)
+    local wanted = is_hold (properties_of (target)) and find_other (om, si, si_props) or target
 
-    if not captures (si_props, target_props) then
-      return
+    if is_hold (properties_of (wanted)) or not is_allowed (si:get_associated_proxy ("node"), properties_of (wanted)) then
+      log:info (si, "held: " .. tostring (si_props ["node.name"]))
+      wanted = hold
     end
-    if is_allowed (si:get_associated_proxy ("node"), target_props) then
-      return
+    -- Here, because WirePlumber does not move a stream that does not reconnect.
+    if wanted == nil or (si_flags.peer_id ~= wanted.id and hold ~= nil and
+        (wanted.id == hold.id or si_flags.peer_id == hold.id)) then
+      unlink (si, si_flags)
     end
-    log:info (si, "held: " .. tostring (si_props ["node.name"]))
-    unlink (si, si_flags)
-    event:stop_processing ()
+    if wanted == nil then
+      event:stop_processing ()
+    elseif wanted.id ~= target.id then
+      si_flags.can_passthrough = false
+      event:set_data ("target", wanted)
+    end
   end
 }:register ()
 
@@ -175,6 +233,33 @@ SimpleEventHook {
   },
   execute = function (event)
     event:get_source ():call ("schedule-rescan", "linking")
+  end
+}:register ()
+
+-- Clients that were there before the source for streams that are held.
+SimpleEventHook {
+  name = "callgate/show-hold",
+  before = "callgate/rescan-trigger",
+  interests = {
+    EventInterest {
+      Constraint { "event.type", "=", "metadata-changed" },
+      Constraint { "metadata.name", "=", "callgate" },
+      Constraint { "event.subject.key", "=", "callgate.hold" },
+    },
+    -- What was said before WirePlumber knew the object is not told again.
+    EventInterest {
+      Constraint { "event.type", "=", "metadata-added" },
+      Constraint { "metadata.name", "=", "callgate" },
+    },
+  },
+  execute = function ()
+    for node in managers.node:iterate () do
+      if is_hold (node.properties) then
+        for client in clients:iterate () do
+          client:update_permissions { [id_of (node)] = "rx" }
+        end
+      end
+    end
   end
 }:register ()
 
