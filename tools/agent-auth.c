@@ -106,7 +106,7 @@ static int on_ready(sd_event_source *source, int fd, uint32_t revents, void *use
 /* In the child: no right of the agent's is left, and nothing that the user chose. It asks for its parent. */
 static _Noreturn void become_helper(int ready)
 {
-	char number[16], *argv[] = { "pkttyagent", "--notify-fd", number, "--fallback", NULL };
+	char number[16], *argv[] = { "pkttyagent", "--notify-fd", number, NULL };
 	char *envp[] = { "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", NULL };
 	struct sigaction action = { .sa_handler = SIG_DFL };
 	gid_t gid = getgid();
