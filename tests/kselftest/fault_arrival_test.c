@@ -12,8 +12,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/types.h>
 #include <linux/usbdevice_fs.h>
 #include <dirent.h>
+#include <sound/compress_offload.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +58,7 @@ static bool find_entry(const char *dir, const char *begin, char *ret_path, size_
 }
 
 /* Opens the device that @sysfs describes by a node of our own: the usual one may not have been made. */
-static int open_device(const char *sysfs)
+static int open_device(const char *sysfs, int flags)
 {
 	unsigned int major, minor;
 	char path[800];
@@ -72,7 +74,7 @@ static int open_device(const char *sysfs)
 	ASSERT(n == 2);
 	unlink(NODE);
 	ASSERT(mknod(NODE, S_IFCHR | 0600, makedev(major, minor)) == 0);
-	fd = open(NODE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	fd = open(NODE, flags | O_NONBLOCK | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -92,7 +94,7 @@ static enum arrival camera(const char *device)
 	snprintf(dir, sizeof(dir), "%s/video4linux", device);
 	if (!find_entry(dir, "video", path, sizeof(path)))
 		return ABSENT;
-	fd = open_device(path);
+	fd = open_device(path, O_RDWR);
 	if (fd < 0)
 		return CLOSED;
 	if (read(fd, &byte, 1) == 1 || fault_buffers(fd) == 0)
@@ -115,7 +117,7 @@ static enum arrival microphone(const char *device)
 		snprintf(begin, sizeof(begin), "pcmC%dD%dc", atoi(strrchr(card, '/') + 5), pcm);
 		if (!find_entry(card, begin, path, sizeof(path)))
 			continue;
-		fd = open_device(path);
+		fd = open_device(path, O_RDWR);
 		if (fd < 0) {
 			r = r != OPEN ? CLOSED : r;
 			continue;
@@ -126,6 +128,32 @@ static enum arrival microphone(const char *device)
 			r = DENIED;
 		close(fd);
 	}
+	return r;
+}
+
+/* Compressed capture (device 0) of the card. */
+static enum arrival compressed(const char *device)
+{
+	struct snd_compr_params params = {
+		.buffer = { .fragment_size = 1024, .fragments = 4 },
+		.codec = { .id = SND_AUDIOCODEC_PCM, .ch_in = 1, .ch_out = 1, .sample_rate = 8000 },
+	};
+	char dir[300], card[600], path[700], begin[32];
+	enum arrival r;
+	int fd;
+
+	snprintf(dir, sizeof(dir), "%s/sound", device);
+	if (!find_entry(dir, "card", card, sizeof(card)))
+		return ABSENT;
+	snprintf(begin, sizeof(begin), "comprC%dD0", atoi(strrchr(card, '/') + 5));
+	if (!find_entry(card, begin, path, sizeof(path)))
+		return ABSENT;
+	fd = open_device(path, O_RDONLY);
+	if (fd < 0)
+		return CLOSED;
+	ASSERT_EQ(ioctl(fd, SNDRV_COMPRESS_SET_PARAMS, &params), 0);
+	r = ioctl(fd, SNDRV_COMPRESS_START) == 0 ? OPEN : DENIED;
+	close(fd);
 	return r;
 }
 
@@ -381,6 +409,22 @@ TEST_LIMIT(microphone_that_comes_is_denied, LONG)
 	gate = gate_open_bound();
 	ASSERT_EQ(gate_allow(gate, getpid(), SESSION, CALLGATE_KIND_MICROPHONE, 9000), 0);
 	EXPECT_EQ(microphone(PLATFORM "devices/gatetest.0"), OPEN);
+}
+
+TEST_LIMIT(compressed_capture_that_comes_is_denied, LONG)
+{
+	struct counts counts;
+	struct gate *gate;
+
+	fault_prepare();
+	if (system("modprobe snd-compress"))
+		harness_skip("this kernel has no compressed sound");
+	insert("gatecompr");
+	counts = arrive("gatecompr", "gatecompr.0", compressed);
+	EXPECT(counts.tried > 20 && counts.closed > 0);
+	gate = gate_open_bound();
+	ASSERT_EQ(gate_allow(gate, getpid(), SESSION, CALLGATE_KIND_MICROPHONE, 9000), 0);
+	EXPECT_EQ(compressed(PLATFORM "devices/gatecompr.0"), OPEN);
 }
 
 int main(int argc, char **argv)
