@@ -457,6 +457,7 @@ TEST(deny_resume_after_suspend)
 
 int main(int argc, char **argv)
 {
+	harness_leave_shares(argv);
 	mic_main(argc, argv);
 	return harness_main(argc, argv);
 }

@@ -696,22 +696,9 @@ TEST(jiffies_are_not_believed_across_a_suspend)
 	EXPECT_EQ(system("echo none >/sys/power/pm_test"), 0);
 }
 
-/* Whoever is the last to close a file of the rig's shared folders after a suspend waits for ever. */
-static void leave_the_shared_folders(char **argv)
-{
-	static const char here[] = "/tmp/driver_test";
-
-	if (access(here, F_OK) == 0)
-		return;
-	if (system("cp /proc/$PPID/exe /tmp/driver_test") == 0)
-		execv(here, argv);
-	perror(here);
-	exit(1);
-}
-
 int main(int argc, char **argv)
 {
-	leave_the_shared_folders(argv);
+	harness_leave_shares(argv);
 	mic_main(argc, argv);
 	return harness_main(argc, argv);
 }

@@ -167,6 +167,24 @@ static void run(struct harness_test *test)
 	wait_for(pid, test->limit * slowness());
 }
 
+void harness_leave_shares(char **argv)
+{
+	char self[256], here[64], command[128];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n > 0) {
+		self[n] = '\0';
+		if (!strncmp(self, "/tmp/", 5))
+			return;
+	}
+	snprintf(here, sizeof(here), "/tmp/%.40s", n > 0 ? basename(self) : "test");
+	snprintf(command, sizeof(command), "cp /proc/$PPID/exe %s", here);
+	if (system(command) == 0)
+		execv(here, argv);
+	perror(here);
+	exit(1);
+}
+
 static bool wanted(const struct harness_test *test, int argc, char **argv)
 {
 	int i;

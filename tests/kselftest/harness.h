@@ -29,6 +29,11 @@ struct harness_test {
 void harness_register(struct harness_test *test);
 /* Runs all tests, or those that are named. Returns the exit status. */
 int harness_main(int argc, char **argv);
+/*
+ * For a program that suspends, before anything else: goes on in a copy of itself in /tmp. The rig's shared folders do not
+ * come back from a suspend, and whoever is the last to close a file there waits for ever.
+ */
+void harness_leave_shares(char **argv);
 
 /* A line for people. */
 void harness_note(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -351,6 +351,7 @@ TEST_LIMIT(suspend_while_a_caller_is_held, HOURS)
 
 int main(int argc, char **argv)
 {
+	harness_leave_shares(argv);
 	app_main(argc, argv);
 	mic_main(argc, argv);
 	return harness_main(argc, argv);
