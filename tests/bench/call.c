@@ -16,12 +16,14 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "yes.h"
 
 #define NAME  "org.callgate1"
 #define ROOT  "/org/callgate1"
 #define LIMIT (60 * CHANNEL_NSEC_PER_SEC)
 
 static sd_bus *app, *agent;
+static struct yes yes = { .compared = "matches" };
 static struct channel *other;
 static uint8_t key[CHANNEL_KEY_LEN];
 static char path[128];
@@ -41,30 +43,6 @@ static void must(int r, const char *what)
 	fprintf(stderr, "bench: %s: %s\n", what, strerror(-r));
 	exit(1);
 }
-
-static int method_approve(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	return sd_bus_reply_method_return(m, "bu", 1, 3);
-}
-
-static int method_compare(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	return sd_bus_reply_method_return(m, "s", "matches");
-}
-
-static int method_ignore(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	return sd_bus_reply_method_return(m, NULL);
-}
-
-static const sd_bus_vtable agent_vtable[] = {
-	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD("Approve", "oa{sv}", "bu", method_approve, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("Compare", "osa{sv}", "s", method_compare, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("Notify", "ssa{sv}", NULL, method_ignore, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("Cancel", "o", NULL, method_ignore, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_VTABLE_END,
-};
 
 static void deliver_all(void)
 {
@@ -110,11 +88,7 @@ void call_connect(void)
 	must(sd_bus_open_system(&app), "the bus");
 	must(sd_bus_open_system(&agent), "the bus");
 	must(sd_bus_add_filter(app, NULL, on_message, NULL), "the bus");
-	must(sd_bus_add_object_vtable(agent, NULL, "/agent", NAME ".Agent", agent_vtable, NULL),
-	     "the agent");
-	must(sd_bus_call_method(agent, NAME, ROOT, NAME ".Manager", "RegisterAgent", NULL, NULL,
-				"oa{sv}", "/agent", 0),
-	     "registering as agent");
+	must(yes_register(&yes, agent), "registering as agent");
 }
 
 void call_serve(void)

@@ -17,7 +17,8 @@ unit_cmds += $(bench_channel)
 bench_guest := $(patsubst %,$(BUILD)/tests/bench/%,stream ask revoke deny)
 bench_shared := $(call obj,$(patsubst %,tests/bench/%.c,btf grants recorder sample) $(patsubst %,tests/kselftest/%.c,gate harness passing))
 $(call obj,$(filter-out tests/bench/channel.c tests/bench/call.c,$(wildcard tests/bench/*.c))): CPPFLAGS := -D_GNU_SOURCE -Itests/kselftest -Ikmod/uapi
-$(BUILD)/tests/bench/revoke: $(call obj,tests/bench/call.c)
+$(call obj,tests/bench/call.c): CPPFLAGS += -Itests/bus/fake
+$(BUILD)/tests/bench/revoke: $(call obj,tests/bench/call.c tests/bus/fake/yes.c)
 $(bench_guest): %: %.o $(bench_shared) $(BUILD)/libcallgate.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(hardened_ld) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS)

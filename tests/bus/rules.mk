@@ -30,14 +30,14 @@ $(make_journal): $(BUILD)/tests/bus/fake/make-journal.o $(BUILD)/libcallgate.a
 	$(Q)mkdir -p $(@D) && $(CC) $(hardened_ld) -o $@ $^ $(PKG_LIBS)
 
 # Many sessions at once: a daemon that allows as many of one user, as it is built otherwise, because its memory is measured.
-crowd_obj := $(call obj,tests/bus/fake/crowd.c) $(BUILD)/tests/bus/many-call-open.o
+crowd_obj := $(call obj,tests/bus/fake/crowd.c tests/bus/fake/yes.c) $(BUILD)/tests/bus/many-call-open.o
 crowd_bin := $(BUILD)/tests/bus/crowd $(BUILD)/tests/callgated-many
 
 $(BUILD)/tests/bus/many-call-open.o: daemon/call-open.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(compile) $(CFLAGS) $(hardened) -DBOUND_SESSIONS_UID=BOUND_SESSIONS -c -o $@ $<
 
-$(BUILD)/tests/bus/crowd: $(call obj,tests/bus/fake/crowd.c) $(BUILD)/libcallgate.a
+$(BUILD)/tests/bus/crowd: $(call obj,tests/bus/fake/crowd.c tests/bus/fake/yes.c) $(BUILD)/libcallgate.a
 $(BUILD)/tests/callgated-many: $(call obj,daemon/main.c) $(BUILD)/tests/bus/many-call-open.o $(BUILD)/libcallgate.a
 $(crowd_bin):
 	$(call say,LD,$@)

@@ -15,11 +15,12 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "yes.h"
 
 #define NAME	     "org.callgate1"
 #define ROOT	     "/org/callgate1"
 #define SESSIONS_MAX 16384
-#define LIMIT	     (60 * CHANNEL_NSEC_PER_SEC)
+#define LIMIT	     (600 * CHANNEL_NSEC_PER_SEC)
 
 struct caller {
 	struct channel *c;
@@ -28,7 +29,8 @@ struct caller {
 };
 
 static struct caller callers[SESSIONS_MAX];
-static unsigned int n_callers, compared;
+static unsigned int n_callers;
+static struct yes yes = { .compared = "unverified" };
 static sd_bus *app, *agent;
 
 static uint64_t now_ns(void)
@@ -46,33 +48,6 @@ static void must(bool good, const char *what, int r)
 	printf("%s: %s\n", what, strerror(-r));
 	exit(1);
 }
-
-/* ---- the agent ---- */
-
-static int method_approve(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	return sd_bus_reply_method_return(m, "bu", 1, 3);
-}
-
-static int method_compare(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	compared++;
-	return sd_bus_reply_method_return(m, "s", "unverified");
-}
-
-static int method_ignore(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	return sd_bus_reply_method_return(m, NULL);
-}
-
-static const sd_bus_vtable agent_vtable[] = {
-	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD("Approve", "oa{sv}", "bu", method_approve, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("Compare", "osa{sv}", "s", method_compare, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("Notify", "ssa{sv}", NULL, method_ignore, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("Cancel", "o", NULL, method_ignore, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_VTABLE_END,
-};
 
 /* ---- the app ---- */
 
@@ -180,7 +155,7 @@ static void open_one(unsigned int n)
 	sd_bus_message_unref(reply);
 	sd_bus_message_unref(m);
 	n_callers = n + 1;
-	while (compared < n_callers) {
+	while (yes.comparisons < n_callers) {
 		if (!process())
 			sd_bus_wait(agent, 100);
 		must(now_ns() < until && channel_end_reason(k->c) == CHANNEL_END_NONE,
@@ -229,7 +204,7 @@ static void close_down_to(unsigned int n)
 		channel_close(k->c, CHANNEL_END_HANGUP, now_ns());
 		must(deliver_all(k) >= 0, "hanging up", -EIO);
 		k->c = channel_free(k->c);
-		compared--;
+		yes.comparisons--;
 	}
 	ping();
 }
@@ -281,11 +256,7 @@ int main(int argc, char **argv)
 	must(r >= 0, "the bus", r);
 	r = sd_bus_add_filter(app, NULL, on_message, NULL);
 	if (r >= 0)
-		r = sd_bus_add_object_vtable(agent, NULL, "/agent", NAME ".Agent", agent_vtable,
-					     NULL);
-	if (r >= 0)
-		r = sd_bus_call_method(agent, NAME, ROOT, NAME ".Manager", "RegisterAgent", NULL,
-				       NULL, "oa{sv}", "/agent", 0);
+		r = yes_register(&yes, agent);
 	must(r >= 0, "registering as agent", r);
 	while (fgets(line, sizeof(line), stdin)) {
 		if (sscanf(line, "open %u", &n) == 1)
