@@ -7,8 +7,10 @@
  * Each is answered by the shortest program that can: it waits, reads one question, and writes one answer, no. With "daemon" the gate's
  * requests are answered by callgated, which runs already.
  *
- * Usage: ask bare|counted|daemon|counted-daemon [REPETITIONS]
- *   counted: as bare, in a machine that counts instructions, of which a thousand take a microsecond; without the crowd
+ * Usage: ask bare|counted|daemon|counted-daemon|counted-rest [REPETITIONS [SEED]]
+ *   counted: in a machine that counts instructions, a thousand of them for a microsecond; without the crowd
+ *   rest: the daemon comes to rest before each question
+ * The seed is that of the order of the three in each turn: what comes at an interval hits each of them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,9 +48,13 @@
 #define MAX_REQUESTS	 256
 #define MAX_REQUESTS_UID 32
 #define SURPLUS		 64
+#define ONE_USER	 320 /* askers of one user, beside others */
+#define OTHERS		 8   /* users with one each */
+#define REST_US		 50000
 
 static struct gate *gate;
 static int camera = -1;
+static bool counted, rests;
 
 /* ---- the three questions: errno of the answer ------------------------------------------------------------------ */
 
@@ -224,19 +230,46 @@ static const struct way {
 
 #define WAYS 3
 
-static void in_turns(const char *scenario, unsigned int repetitions)
+/* What counts time would count instructions of this program's own, and the kernel's idea of how fast the clock is. */
+static uint64_t now(void)
+{
+	return counted ? sample_clock() : sample_now();
+}
+
+static void shuffle(int order[WAYS], uint32_t *random)
+{
+	for (uint32_t i = WAYS; i-- > 1;) {
+		uint32_t other = 0;
+		int kept = order[i];
+
+		*random ^= *random << 13;
+		*random ^= *random >> 17;
+		*random ^= *random << 5;
+		other = *random % (i + 1);
+		order[i] = order[other];
+		order[other] = kept;
+	}
+}
+
+static void in_turns(const char *scenario, unsigned int repetitions, uint32_t random)
 {
 	struct sample sample[WAYS] = {};
+	int order[WAYS] = { 0, 1, 2 };
 	uint64_t begun;
 	int got;
 
 	for (unsigned int rep = 0; rep < repetitions; rep++) {
 		for (int i = 0; i < EACH * WAYS; i++) {
-			const struct way *way = &ways[i % WAYS];
+			const struct way *way;
 
-			begun = sample_now();
+			if (i % WAYS == 0)
+				shuffle(order, &random);
+			way = &ways[order[i % WAYS]];
+			if (rests && way == &ways[0])
+				usleep(REST_US);
+			begun = now();
 			got = way->ask();
-			sample_add(&sample[i % WAYS], (double)(sample_now() - begun) / 1000);
+			sample_add(&sample[order[i % WAYS]], (double)(now() - begun) / 1000);
 			if (got != way->answer) {
 				fprintf(stderr, "bench: %s: the answer is %d, not %d\n", way->name,
 					got, way->answer);
@@ -246,40 +279,31 @@ static void in_turns(const char *scenario, unsigned int repetitions)
 		for (int w = 0; w < WAYS; w++)
 			sample_repetition(&sample[w]);
 	}
-	for (int w = 0; w < WAYS; w++) {
-		sample_print(&sample[w], scenario, ways[w].name, "us");
-	}
+	for (int w = 0; w < WAYS; w++)
+		sample_print(&sample[w], scenario, ways[w].name,
+			     counted ? "thousand instructions" : "us");
 }
 
 /* ---- many at once ---------------------------------------------------------------------------------------------- */
 
 struct asker {
 	uint64_t begun, ended;
+	uid_t uid;
 	int result;
 };
 
-/* More than the cap, of as many users as that takes. All must get an answer, and the surplus at once. */
-static void crowd(void)
+/* Starts them all, from a process that does not listen to the gate, and keeps those who are held until all others have had their answer. */
+static unsigned int hold(struct asker *askers, unsigned int n, uint64_t *requests)
 {
-	unsigned int n = MAX_REQUESTS + SURPLUS, held = 0, denied = 0, lost = 0, early = 0;
-	struct sample wait = {}, surplus = {};
+	unsigned int held = 0, early = 0, i;
 	struct gate_message request;
-	struct asker *askers;
-	uint64_t *requests, answered;
-	unsigned int i;
 
-	askers = mmap(NULL, n * sizeof(*askers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		      -1, 0);
-	requests = calloc(n, sizeof(*requests));
-	if (askers == MAP_FAILED || !requests)
-		grants_die("memory");
 	/* A child starts them, so that the controller listens meanwhile: who is not seen within 2 s is denied. */
 	if (!child()) {
 		close(gate_fd(gate));
 		for (i = 0; i < n; i++) {
-			uid_t uid = 20000 + i / MAX_REQUESTS_UID;
+			uid_t uid = askers[i].uid;
 
-			askers[i].result = -1;
 			if (child())
 				continue;
 			if (setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
@@ -293,7 +317,6 @@ static void crowd(void)
 			;
 		_exit(0);
 	}
-	/* Held until every other one has had its answer. */
 	while (held + early < n) {
 		while (held < n && gate_wait(gate, CALLGATE_CMD_REQUEST_EVENT, 20, &request)) {
 			gate_seen(gate, request.request);
@@ -302,11 +325,46 @@ static void crowd(void)
 		for (i = early = 0; i < n; i++)
 			early += __atomic_load_n(&askers[i].ended, __ATOMIC_ACQUIRE) != 0;
 	}
-	answered = sample_now();
-	for (i = 0; i < held; i++)
+	return held;
+}
+
+static uint64_t answer_all(const uint64_t *requests, unsigned int held)
+{
+	uint64_t answered = sample_now();
+
+	for (unsigned int i = 0; i < held; i++)
 		gate_verdict(gate, requests[i], CALLGATE_VERDICT_DENY);
 	while (wait4(-1, NULL, 0, NULL) > 0)
 		;
+	return answered;
+}
+
+static struct asker *new_askers(unsigned int n, uint64_t **ret_requests)
+{
+	struct asker *askers = mmap(NULL, n * sizeof(*askers), PROT_READ | PROT_WRITE,
+				    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	*ret_requests = calloc(n, sizeof(**ret_requests));
+	if (askers == MAP_FAILED || !*ret_requests)
+		grants_die("memory");
+	for (unsigned int i = 0; i < n; i++)
+		askers[i].result = -1;
+	return askers;
+}
+
+/* More than the cap, of as many users as that takes. All must get an answer, and the surplus at once. */
+static void crowd(void)
+{
+	unsigned int n = MAX_REQUESTS + SURPLUS, held, denied = 0, lost = 0;
+	struct sample wait = {}, surplus = {};
+	uint64_t *requests, answered;
+	struct asker *askers = new_askers(n, &requests);
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		askers[i].uid = 20000 + i / MAX_REQUESTS_UID;
+	held = hold(askers, n, requests);
+	answered = answer_all(requests, held);
 	for (i = 0; i < n; i++) {
 		denied += askers[i].result == EACCES;
 		lost += askers[i].result < 0;
@@ -317,7 +375,7 @@ static void crowd(void)
 	}
 	sample_print_one("crowd", "askers", "count", n);
 	sample_print_one("crowd", "held at once", "count", held);
-	sample_print_one("crowd", "surplus, denied at once", "count", early);
+	sample_print_one("crowd", "surplus, denied at once", "count", n - held);
 	sample_print_one("crowd", "denied", "count", denied);
 	sample_print_one("crowd", "lost", "count", lost);
 	/* One repetition, which is not to be dropped. */
@@ -328,18 +386,44 @@ static void crowd(void)
 	sample_print(&surplus, "crowd", "a surplus asker's wait", "us");
 }
 
+/* One user asks as often as he can; others, who come after him, once. */
+static void greedy(void)
+{
+	unsigned int n = ONE_USER + OTHERS, others = 0, lost = 0;
+	uint64_t *requests, answered;
+	struct asker *askers = new_askers(n, &requests);
+	unsigned int i, held;
+
+	for (i = 0; i < n; i++)
+		askers[i].uid = i < ONE_USER ? 20000 : 20001 + i - ONE_USER;
+	held = hold(askers, n, requests);
+	answered = answer_all(requests, held);
+	for (i = 0; i < n; i++) {
+		others += i >= ONE_USER && askers[i].ended > answered;
+		lost += askers[i].result < 0;
+	}
+	sample_print_one("greedy", "askers of one user", "count", ONE_USER);
+	sample_print_one("greedy", "of them held at once", "count", held - others);
+	sample_print_one("greedy", "other users with one question each", "count", OTHERS);
+	sample_print_one("greedy", "of them held at once, too", "count", others);
+	sample_print_one("greedy", "lost, of all", "count", lost);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int repetitions = argc > 2 ? (unsigned int)atoi(argv[2]) : REPETITIONS;
-	bool counted = argc > 1 && !strcmp(argv[1], "counted");
-	bool bare = counted || (argc > 1 && !strcmp(argv[1], "bare"));
+	uint32_t seed = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 1;
+	bool bare = argc > 1 && (!strcmp(argv[1], "counted") || !strcmp(argv[1], "bare"));
 	pid_t answering[WAYS] = {};
 	int group, listener;
 
-	if (argc < 2 || argc > 3) {
-		fprintf(stderr, "usage: ask bare|counted|daemon|counted-daemon [REPETITIONS]\n");
+	if (argc < 2 || argc > 4 || !seed) {
+		fprintf(stderr,
+			"usage: ask bare|counted|daemon|counted-daemon|counted-rest [REPETITIONS [SEED]]\n");
 		return 2;
 	}
+	counted = !strncmp(argv[1], "counted", 7);
+	rests = !strcmp(argv[1], "counted-rest");
 	camera = open("/dev/video0", O_RDWR | O_CLOEXEC);
 	if (camera < 0)
 		grants_die("/dev/video0");
@@ -371,14 +455,16 @@ int main(int argc, char **argv)
 	listener = seccomp_listener();
 	passing_send(pair[0], &(long){ 0 }, sizeof(long), listener);
 	close(listener);
-	in_turns(argv[1], repetitions);
+	in_turns(argv[1], repetitions, seed);
 	for (int i = 0; i < WAYS; i++) {
 		if (answering[i]) {
 			kill(answering[i], SIGKILL);
 			waitpid(answering[i], NULL, 0);
 		}
 	}
-	if (bare && !counted)
+	if (bare && !counted) {
 		crowd();
+		greedy();
+	}
 	return 0;
 }

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -20,9 +21,23 @@ def say(text):
     print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
+# What was run, for who wants to run it again.
+commands = []
+
+
+def note(command):
+    commands.append(" ".join(map(shlex.quote, command)))
+    say(commands[-1])
+
+
+def run(command):
+    note(command)
+    return subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
+
+
 def lines_of(command):
     """The JSON lines (tests/bench/sample.h) that a command prints; what else it prints is passed on."""
-    say(" ".join(command))
+    note(command)
     found = []
     with subprocess.Popen(command, cwd=TOP, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
@@ -50,7 +65,7 @@ def count_in(text):
 
 def counted(*command):
     """Instructions of a program."""
-    done = subprocess.run(COUNTING + list(command), cwd=TOP, capture_output=True, text=True, check=False)
+    done = run(COUNTING + list(command))
     if done.returncode:
         raise Failed(f"status {done.returncode} of valgrind with {' '.join(command)}: {done.stderr[-500:]}")
     return count_in(done.stderr)

@@ -16,7 +16,7 @@ unit_cmds += $(bench_channel)
 # What runs in the virtual machine. Not the daemon's headers: it has a gate.h of its own.
 bench_guest := $(patsubst %,$(BUILD)/tests/bench/%,stream ask revoke deny)
 bench_shared := $(call obj,$(patsubst %,tests/bench/%.c,btf grants recorder sample) $(patsubst %,tests/kselftest/%.c,gate harness passing))
-$(call obj,$(filter-out tests/bench/channel.c tests/bench/call.c,$(wildcard tests/bench/*.c))): CPPFLAGS := -D_GNU_SOURCE -Itests/kselftest -Ikmod/uapi
+$(call obj,$(filter-out tests/bench/channel.c tests/bench/call.c tests/bench/lock.c,$(wildcard tests/bench/*.c))): CPPFLAGS := -D_GNU_SOURCE -Itests/kselftest -Ikmod/uapi
 $(call obj,tests/bench/call.c): CPPFLAGS += -Itests/bus/fake
 $(BUILD)/tests/bench/revoke: $(call obj,tests/bench/call.c tests/bus/fake/yes.c)
 $(bench_guest): %: %.o $(bench_shared) $(BUILD)/libcallgate.a
@@ -24,7 +24,7 @@ $(bench_guest): %: %.o $(bench_shared) $(BUILD)/libcallgate.a
 	$(Q)$(CC) $(hardened_ld) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS)
 
 # A daemon that allows ten times as many sessions, so that the growth beyond the cap is seen too.
-many_objects := $(patsubst %.c,$(BUILD)/tests/bench/many/%.o,$(daemon_src))
+many_objects := $(patsubst %.c,$(BUILD)/tests/bench/many/%.o,$(daemon_src) tests/bench/lock.c)
 $(many_objects): $(BUILD)/tests/bench/many/%.o: %.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(compile) $(CFLAGS) $(hardened) -DBOUND_SESSIONS=16384 -DBOUND_SESSIONS_UID=16384 -c -o $@ $<
@@ -36,7 +36,7 @@ $(BUILD)/tests/bench/callgated-10000: $(many_objects)
 .PHONY: bench
 bench: ## measure what Callgate costs, against nothing and against the alternatives
 	$(Q)tests/setup --bench $(if $(KERNEL),--kernel '$(KERNEL)')
-	$(Q)$(MAKE) all tests $(bench_guest) $(BUILD)/tests/bench/callgated-10000
+	$(Q)$(MAKE) all $(bench_guest) $(bench_channel) $(crowd_bin) $(make_journal) $(BUILD)/tests/bench/callgated-10000
 	$(Q)tests/bench/run --kernel '$(RELEASE)' --json '$(BUILD)/bench/bench.json' $(BENCH)
 
 .PHONY: bench-check
