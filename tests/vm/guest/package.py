@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import unit
-from demo import Person, denied_camera, run
+from demo import Person, Program, denied_camera, run
 from unit import LONG, ctl, daemon, ok, running, show, systemctl
 
 
@@ -37,6 +37,10 @@ def main():
     before = daemon()
     systemctl("restart", "callgate")
     ok(running(before) and denied_camera(alice)[0], "also after a restart", gate())
+    before = daemon()
+    code, text = dpkg("-i", "/share/callgate.deb")
+    ok(code == 0 and running(before) and denied_camera(alice)[0] and "permissive" not in str(gate()), "and after an upgrade, which replaces the daemon",
+       (text, gate()))
 
     # The kernel's command line of this machine has callgate.permissive=1.
     systemctl("stop", "callgate")
@@ -59,19 +63,28 @@ def main():
     for name in ("/var/lib/callgate/key", own + "/identity", own + "/journal/keys"):
         with open(name, "a", encoding="utf-8"):
             pass
-    answer("purge-identities", "false")
-    code, text = dpkg("-P", "callgate")
+    asks = Program(["env", "DEBIAN_FRONTEND=teletype", "DEBCONF_NOWARNINGS=yes", "LINES=200", "dpkg", "--force-depends", "-P", "callgate"],
+                   terminal=True)
+    asked = []
+    for about, word in (("identities", "no"), ("histories", "yes")):
+        asked.append(bool(asks.expect(f"Delete the [^?]*{about}[^?]*\\? .*?\\[yes/no\\] ", LONG)))
+        asks.type(word + "\n")
+    code, text = asks.wait(LONG), asks.text
+    ok(asked == [True, True], "purging asks about identities and histories", text)
     ok(code == 0 and os.path.exists(own + "/identity") and os.path.exists("/var/lib/callgate/key") and
        not os.path.exists(own + "/journal") and not os.path.exists("/var/lib/callgate/mode"),
        "purging keeps identities where that is the answer, and no history", text)
+    answer("purge-identities", "true")
     answer("strict", "true")
     code, text = dpkg("-i", "/share/callgate.deb")
     ok(code == 0 and os.path.exists("/etc/callgate/strict"), "strict mode is an answer, too", text)
+    unit.write(unit.RULES_D, "[rule all]\naction = ask\n")
     code, text = dpkg("-P", "callgate")
     left = subprocess.run(["find", "/var/lib/callgate", "/etc/callgate", "/usr/libexec/callgated",
                            "/etc/systemd/system/multi-user.target.wants/callgate.service",
                            "/etc/systemd/system/sysinit.target.wants/callgate-module.service"], capture_output=True,
                           text=True, check=False).stdout
+    left += run(["grep", "-E", "^callgate", "/etc/passwd", "/etc/group", "/etc/shadow"])[1]
     ok(code == 0 and not left, "otherwise purging leaves nothing behind", text + left)
     print(f"1..{unit.count}", flush=True)
     return 1 if unit.failed else 0
