@@ -101,6 +101,5 @@ def firefox(home, address):
     return ("firefox-esr", "--headless", "--no-remote", "--profile", home, address)
 
 
-# How long each may take to capture again, in seconds. Without a microphone Firefox opens the monitor of a sink, and pipewire-pulse
-# answers that when it may be linked, or not before Firefox gives up waiting, 30 seconds later.
-BROWSERS = (("Chromium", chromium, 1), ("Firefox", firefox, 90))
+# How long each may take to capture again, in seconds.
+BROWSERS = (("Chromium", chromium, 1), ("Firefox", firefox, 1))
