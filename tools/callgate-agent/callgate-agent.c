@@ -196,7 +196,7 @@ static void on_heard(void *userdata)
 
 	if (hand_is_ready(asked->hand) || asked->word[0] != '\0')
 		look(asked);
-	else if (hand_is_gone(asked->hand))
+	else if (hand_is_gone(asked->hand) && !asked->broker->password)
 		refuse_unasked(
 			asked,
 			"callgate-presence does not run; is it installed as the package does it?");
