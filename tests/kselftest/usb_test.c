@@ -652,7 +652,10 @@ static long claim_beside_a_probe(void)
 	return harness_wait(is_closed, NULL, 20000) ? submit_iso() : -ETIME;
 }
 
-/* Such a probe, which the administrator has asked for, holds no lock that usbfs would wait for. */
+/*
+ * Such a probe, which the administrator has asked for, holds no lock that usbfs
+ * would wait for. Where it does, the claim comes too late.
+ */
 TEST(take_what_was_claimed_beside_an_asynchronous_probe)
 {
 	need_gate();

@@ -32,6 +32,7 @@
 #define PACKETS	     64
 #define PENDING	     32
 #define FRAME_MS     33
+#define DEAF_MS	     5000
 #define UVC_HEADER   2
 #define SOUND_PACKET 16
 #define VIDEO_PACKET (UVC_HEADER + USBIP_FRAME_SIZE)
@@ -295,15 +296,24 @@ static void send_sound(struct peer *p)
 	queue_pop(&p->audio, 0);
 }
 
+/* Not for ever: where usbfs waits for the driver that waits here, nobody else would end it. */
+static void stay_deaf(const struct peer *p)
+{
+	uint64_t until = harness_now() + DEAF_MS * 1000000ull;
+
+	while (__atomic_load_n(&p->shared->deaf, __ATOMIC_RELAXED) && harness_now() < until)
+		usleep(1000);
+	__atomic_store_n(&p->shared->deaf, 0, __ATOMIC_RELAXED);
+}
+
 static void on_control(struct peer *p, const struct header *h, const uint8_t *data)
 {
 	static uint8_t out[4096];
 	uint32_t length = ntohl(h->submit.length);
 	int n;
 
-	while ((h->submit.setup[0] & 0x60) == 0x20 &&
-	       __atomic_load_n(&p->shared->deaf, __ATOMIC_RELAXED))
-		usleep(1000);
+	if ((h->submit.setup[0] & 0x60) == 0x20)
+		stay_deaf(p);
 	if (ntohl(h->direction)) {
 		n = control_in(p, h->submit.setup, out);
 		if (n > (int)length)

@@ -35,7 +35,7 @@
  * struct usbip_shared - between the device's process and the test
  * @frames: sent
  * @paused: send no frames, let the host wait
- * @deaf: and answer nothing at all from the next request of a class on
+ * @deaf: and answer nothing at all from the next request of a class on, for some seconds
  */
 struct usbip_shared {
 	int frames;
