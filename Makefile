@@ -163,8 +163,9 @@ soak: ## endurance and fuzzers of the module in full, hours; SOAK=percent KFUZZ_
 # tests/pipewire/rules.mk
 check-sound: ## PipeWire in full, half an hour: real devices, restarts, apps; RUNS=3 BROWSERS=1
 
-check-upgrade: deb ## packages, a kernel's arrival and Secure Boot on the disk of a whole machine, in minutes
-	$(Q)tests/run --timeout 3600 tests/vm/upgrade tests/vm/machine
+check-upgrade: all deb ## packages, a kernel's arrival and Secure Boot on a whole machine that runs, most of an hour
+	$(Q)$(if $(newer),$(MAKE) module KERNEL='$(newer)')
+	$(Q)tests/run --timeout 7200 tests/vm/upgrade tests/vm/machine
 
 debug-kernel: ## build the debug kernel, once (ten minutes and more)
 	$(Q)tests/vm/debug-kernel

@@ -12,6 +12,8 @@ import time
 
 STEP = "/var/lib/machine-step"
 LONG = 120  # seconds for what an idle machine does in one
+APT = 2400  # for unpacking and compiling
+OWN = "/root/callgate-key"
 PASSWORD = "callgate1"
 KEY = "/var/lib/dkms/mok.pub"
 STRICT = "/etc/callgate/strict"
@@ -132,23 +134,46 @@ def strict(on):
     return got == (set() if on else {"camera", "microphone"}), said
 
 
-def enrol():
-    """mokutil asks for a password on a terminal, twice."""
+def apt(*words):
+    begun = time.monotonic()
+    code, text = run("apt-get", "-y", "-q", "-o", "Dpkg::Use-Pty=0", *words, limit=APT, env=dict(os.environ, DEBIAN_FRONTEND="noninteractive"))
+    print(f"# apt-get {words[0]}: {time.monotonic() - begun:.0f} s", flush=True)
+    return code == 0, text
+
+
+def left():
+    """What there is of the packages, with each kernel's modules."""
+    return run("sh", "-c", "ls -d /etc/callgate* /var/lib/callgate* /usr/src/callgate* /var/lib/dkms/callgate* /usr/libexec/callgate* "
+               "/usr/bin/callgate* /lib/modules/*/updates/dkms/callgate* /etc/kernel/*/callgate /etc/systemd/system/*/callgate* 2>/dev/null")[1]
+
+
+def by_hand():
+    """The commands of doc/install.md for a key of one's own: those until it is handed in, and those after."""
+    with open("/callgate/doc/install.md", encoding="utf-8") as file:
+        words = file.read().split("After `make install`, by hand", 1)[1].split("\n## ", 1)[0]
+    blocks = re.findall(r"(?:^    .*\n)+", words, re.M)
+    until = [block for block in blocks if "openssl" in block]
+    return "".join(until), "".join(block for block in blocks if block not in until)
+
+
+def typed(*argv, where="/"):
+    """A program that asks for a password, twice."""
     pid, fd = pty.fork()
     if pid == 0:
-        os.execvp("mokutil", ["mokutil", "--import", KEY])
-    text = b""
+        os.chdir(where)
+        os.execvp(argv[0], argv)
+    text = seen = b""
     try:
         for prompt in (b"password:", b"again:"):
             while prompt not in text:
                 text += os.read(fd, 1024)
-            text = b""
+            seen, text = seen + text, b""
             os.write(fd, PASSWORD.encode() + b"\n")
         while data := os.read(fd, 1024):
-            text += data
+            seen += data
     except OSError:
         pass
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, text
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, seen + text
 
 
 # ---- one for each boot
@@ -157,10 +182,18 @@ def installed(other):
     ok("SecureBoot enabled" in run("mokutil", "--sb-state")[1] and
        "[integrity]" in open("/sys/kernel/security/lockdown", encoding="ascii").read(),
        "Secure Boot is on, and the kernel locked down", run("mokutil", "--sb-state"))
-    ok(built(RELEASE) and signer(RELEASE), f"the module is signed with a key of this machine's: {signer(RELEASE)}")
-    ok(not gate() and run("systemctl", "is-failed", "callgate-module")[1].strip() == "failed", "the start went on without it",
-       run("systemctl", "status", "callgate-module")[1])
-    ok(early() == "captured" and captures()[0] == {"camera", "microphone"}, "everything captures, from the start on", (early(), captures()))
+    ok(early() == "captured" and captures()[0] == {"camera", "microphone"} and not left(), "everything captures on a machine without Callgate",
+       (early(), captures(), left()))
+    good, text = apt("update")
+    good, text = apt("install", "/share/callgate.deb", "/share/callgate-dkms.deb") if good else (False, text)
+    ok(good and built(RELEASE) and "Setting up dkms" in text and "Setting up libsodium23" in text,
+       f"apt installs the packages while it runs, with what they need, and DKMS builds the module for {RELEASE}", text)
+    print("# " + "\n# ".join(line for line in text.splitlines() if "callgate" in line), flush=True)
+    ok("the kernel module is not loaded: NOTHING IS DENIED" in text, "and the installation says that the kernel refused it", text)
+    ok(signer(RELEASE), f"signed with a key of this machine's: {signer(RELEASE)}")
+    ok(not gate() and run("systemctl", "is-active", "callgate")[1].strip() == "active" and "Gate: absent" in run("callgatectl", "status")[1],
+       "the daemon runs and says that there is no gate", run("callgatectl", "status"))
+    ok(captures()[0] == {"camera", "microphone"}, "everything still captures", captures())
     code, text = run("modprobe", "callgate")
     ok(code != 0 and REFUSED.search(text) and not gate(), "its key is not enrolled: the kernel refuses it", text)
     line = doctor()["module"]
@@ -179,31 +212,52 @@ def installed(other):
     ok(good, "meanwhile the devices are closed, in strict mode", seen)
     good, seen = strict(False)
     ok(good, "or left as they were", seen)
-    good, seen = enrol()
+    code, text = run("callgatectl", "enforce", "--yes")
+    ok("it will be enforcing once its module is loaded" in text, "enforce is for when there is a gate", text)
+    good, seen = typed("mokutil", "--import", KEY)
     ok(good, "the key is handed in, for shim to ask about", seen)
+    os.mkdir(OWN, 0o700)
+    good, seen = typed("sh", "-ec", by_hand()[0], where=OWN)
+    ok(good and b"callgate.der" in b"".join(os.listdir(os.fsencode(OWN))), "and one of the administrator's own, in the words of the document", seen)
 
 
 def enrolled(other):
+    ok(early() == "denied", "what tried to capture as soon as there was a camera was denied", early())
     ok("already enrolled" in run("mokutil", "--test-key", KEY)[1], "the key is enrolled", run("mokutil", "--test-key", KEY))
     ok(gate() and run("systemctl", "is-active", "callgate")[1].strip() == "active", "the module is loaded at the start, with the daemon",
        (run("systemctl", "status", "callgate", "callgate-module")[1], dmesg()[-2000:]))
-    code, text = run("callgatectl", "enforce", "--yes")
-    ok(code == 0 and captures()[0] == set(), "and enforces when it is told to", (text, captures()))
+    ok(captures()[0] == set(), "everything is denied", captures())
     run("systemctl", "stop", "callgate")
     run("rmmod", "callgate")
     code, text = run("insmod", unsigned())
     ok(code != 0 and REFUSED.search(text) and not gate(), "without its signature it is still refused", text)
     ok(run("modprobe", "callgate")[0] == 0 and gate(), "and with it, it is not", dmesg()[-2000:])
     run("systemctl", "start", "callgate")
-    print("upgrade", flush=True)
+    good, text = apt("--no-install-recommends", "install", "linux-image-" + other, "linux-headers-" + other)
+    ok(good and built(other) and built(RELEASE) and signer(other) == signer(RELEASE),
+       f"apt installs the kernel {other} while it runs, and DKMS builds and signs the module for it and keeps the other", text)
+    ok("Generating grub configuration file" in text and "no module callgate" not in text, "its hooks put it into GRUB's menu, and nothing is missing", text)
+    ok(captures()[0] == set(), "everything stays denied", captures())
 
 
 def upgraded(other):
-    ok(RELEASE == other, f"the machine started with {other}", RELEASE)
-    ok(early() == "denied", "and denied what tried to capture as soon as there was a camera", early())
+    ok(RELEASE == other, f"GRUB started the kernel {other} by itself", (RELEASE, run("grep", "-n", "linux", "/boot/grub/grub.cfg")))
+    ok(early() == "denied", "what tried to capture as soon as there was a camera was denied", early())
     ok(gate() and captures()[0] == set(), "everything is denied", (captures(), dmesg()[-2000:]))
     line = doctor()
     ok(line["module"]["ok"] and line["gate"]["ok"] and line["devices"]["ok"], "doctor finds nothing wrong with the gate", line)
+    good, text = apt("purge", "callgate", "callgate-dkms")
+    ok(good and not gate() and captures()[0] == {"camera", "microphone"}, "purging opens the devices while it runs", (text, captures()))
+    ok(not left(), "and leaves nothing behind, for either kernel", left() + text)
+    with open("/share/build", encoding="ascii") as file:
+        code, text = run("/callgate/data/install", "--build", "/callgate/" + file.read().strip(), "--kernel", RELEASE, limit=APT)
+    ok(code == 0, "what make install does puts a module there", text)
+    code, text = run("modprobe", "callgate")
+    ok(code != 0 and REFUSED.search(text) and not gate(), "which is refused, as nobody signed it", text)
+    code, text = run("sh", "-exc", by_hand()[1], cwd=OWN)
+    ok(code == 0 and gate() and captures()[0] == set(), "signed in the words of the document it loads, and denies", (text, dmesg()[-2000:], captures()))
+    ok(signer(RELEASE) == "Callgate" and "already enrolled" in run("mokutil", "--test-key", OWN + "/callgate.der")[1], "by the administrator's key",
+       signer(RELEASE))
 
 
 def main():
