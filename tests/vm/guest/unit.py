@@ -5,6 +5,7 @@
 Run by tests/vm/systemd_test; with the word "call" only what a call is needed for. Its calls are the demo's: two people, one of whom has his daemon in
 namespaces of his own.
 """
+import fcntl
 import os
 import re
 import signal
@@ -18,6 +19,8 @@ from demo import Call, Person, Relay, capturing_by_kernel, denied_camera, denied
 LONG = 120  # seconds that a loaded, emulated machine may take for what takes one
 WATCHDOG_S = 15
 IDLE_S = 10
+MAC_ADMIN = 1 << 33  # the capability
+VT_ACTIVATE = 0x5606  # linux/vt.h
 count = 0
 failed = 0
 
@@ -128,6 +131,59 @@ def disabled(alice):
        "the service brings the gate with it", systemctl("status", "callgate-module").stdout)
 
 
+ADMIN = "an-administrators-word"
+CONSOLE = 5
+
+
+def passwords(alice):
+    """On a console of hers, where polkit asks for an administrator's password."""
+    subprocess.run(["chpasswd"], input=f"root:{ADMIN}\n", text=True, check=True)
+    subprocess.run(["systemd-run", "--quiet", "--unit", "alice-console", "-p", "User=alice", "-p", "PAMName=login", "-p", f"TTYPath=/dev/tty{CONSOLE}",
+                    "-p", "StandardInput=tty", "-p", f"UtmpIdentifier=tty{CONSOLE}", "-p", "UtmpMode=user", "-E", "XDG_SESSION_TYPE=tty",
+                    "-E", "XDG_SESSION_CLASS=user", "-E", "XDG_SEAT=seat0", "-E", f"XDG_VTNR={CONSOLE}", "sleep", "infinity"], check=True)
+    session = wait_for(lambda: demo.run(["loginctl", "show-user", "alice", "-p", "Display", "--value"])[1].strip(), LONG, 0.5)
+    with open("/dev/tty0", "w", encoding="ascii") as console:
+        fcntl.ioctl(console, VT_ACTIVATE, CONSOLE)
+    ok(wait_for(lambda: demo.run(["loginctl", "show-user", "alice", "-p", "State", "--value"])[1].strip() == "active", LONG, 0.5),
+       "alice has a console in front", demo.run(["loginctl", "list-sessions"])[1])
+
+    def there(*words):
+        return demo.run(["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', f"/sys/fs/cgroup/user.slice/user-1000.slice/session-{session}.scope",
+                         *alice.argv(*words)], 2 * LONG)
+
+    code, text = there(demo.CTL, "permissive")
+    ok(code == 1 and "pkttyagent" in text and closed(alice), "where nobody can ask for a password she is told so", text)
+    code, text = there("/callgate/tests/bus/lib/password.py", "a-wrong-word", demo.CTL, "permissive")
+    ok(code == 1 and "whether capture is denied outside calls" in text and "Only an administrator" in text and closed(alice),
+       "a wrong one is refused, and nothing is changed", text)
+    code, text = there("/callgate/tests/bus/lib/password.py", ADMIN, demo.CTL, "permissive")
+    ok(code == 0 and "permissive" in text and not denied_camera(alice)[0], "an administrator's own is accepted", text)
+    ctl("enforce", "--yes")
+    ok(closed(alice), "root takes it back")
+    systemctl("stop", "alice-console")
+    wait_for(lambda: "alice" not in demo.run(["loginctl", "--no-legend", "list-sessions"])[1], LONG, 0.5)
+
+
+def late(alice):
+    """A module that comes after the daemon, as after an installation."""
+    ctl("permissive")
+    systemctl("mask", "--runtime", "callgate-module")
+    systemctl("stop", "callgate")
+    demo.run(["modprobe", "-r", "callgate"], LONG)
+    systemctl("start", "callgate")
+    facts, before = status(daemon()), ctl("status")[1]
+    ok(int(facts["CapPrm"], 16) == int(facts["CapEff"], 16) == MAC_ADMIN and "Gate: absent" in before and not loaded(),
+       "without a module the daemon keeps the capability to bind it", (facts, before))
+    before = daemon()
+    demo.run(["modprobe", "callgate"], LONG)
+    ok(wait_for(lambda: "Gate: permissive" in ctl("status")[1], LONG, 0.5) and not denied_camera(alice)[0],
+       "one that comes is bound at once, and made permissive where that was decided", ctl("status"))
+    ok(daemon() == before and int(status(before)["CapPrm"], 16) == 0, "and the capability is gone", status(before))
+    ctl("enforce", "--yes")
+    ok(closed(alice), "then it can enforce")
+    systemctl("unmask", "--runtime", "callgate-module")
+
+
 RULES_D = "/etc/callgate/policy.d/50-test.conf"
 RULES_POLKIT = "/etc/polkit-1/rules.d/50-test.rules"
 GROUP = "cameras"
@@ -153,6 +209,7 @@ def administration(alice):
     denied = [user(*words) for words in tries]
     ok(all(code == 1 and "administrator" in text for code, text in denied) and show("polkit", "ActiveState") == "active",
        "it runs, and a user whom it does not authorise does none of them", denied)
+    passwords(alice)
     demo.run(["groupadd", "--force", GROUP])
     demo.run(["gpasswd", "--add", "alice", GROUP])
     write(RULES_POLKIT, "polkit.addRule(function(action, subject) {\n"
@@ -341,6 +398,7 @@ def main():
         reload(alice)
         crash(alice)
         disabled(alice)
+        late(alice)
     os.makedirs("/etc/callgate", exist_ok=True)
     with open("/etc/callgate/callgate.conf", "w", encoding="utf-8") as file:
         file.write("[prompt]\npseudo_terminal = yes\n")
