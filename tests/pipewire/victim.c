@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * A program that wants to capture through PipeWire, and counts what it gets. It
- * may try to help itself: make links, claim to be another. The number of buffers
- * stands in a file at all times, as text. For tests/vm/guest/pipewire.py.
+ * may try to help itself: make links, claim to be another; or show something, as a
+ * screen is shown. The number of buffers stands in a file at all times, as text.
+ * For tests/vm/guest/pipewire.py.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,7 @@ struct victim {
 	struct pw_stream *stream;
 	int count_fd;
 	unsigned long buffers, errors, seen;
-	bool link, video;
+	bool link, video, show;
 	uint32_t target;
 	const char *port;
 	struct spa_source *timer;
@@ -69,6 +70,28 @@ static const struct pw_stream_events stream_events = {
 	.state_changed = on_state,
 	.process = on_process,
 };
+
+/* What it shows, as a compositor shows a screen: a picture at each tick. */
+static const struct pw_stream_events show_events = {
+	PW_VERSION_STREAM_EVENTS,
+	.state_changed = on_state,
+};
+
+static void on_tick(void *userdata, uint64_t expirations)
+{
+	struct victim *victim = userdata;
+	struct pw_buffer *buffer = pw_stream_dequeue_buffer(victim->stream);
+	struct spa_data *data;
+
+	if (buffer == NULL)
+		return;
+	data = &buffer->buffer->datas[0];
+	data->chunk->offset = 0;
+	data->chunk->size = data->maxsize;
+	pw_stream_queue_buffer(victim->stream, buffer);
+	victim->buffers++;
+	write_count(victim);
+}
 
 /* Any way that a client has: a link from the source to itself. */
 static void on_timer(void *userdata, uint64_t expirations)
@@ -159,6 +182,10 @@ static int connect_stream(struct victim *victim)
 
 		params[0] = spa_format_audio_raw_build(&builder, SPA_PARAM_EnumFormat, &info);
 	}
+	if (victim->show)
+		return pw_stream_connect(victim->stream, PW_DIRECTION_OUTPUT, PW_ID_ANY,
+					 PW_STREAM_FLAG_DRIVER | PW_STREAM_FLAG_MAP_BUFFERS, params,
+					 1);
 	return pw_stream_connect(victim->stream, PW_DIRECTION_INPUT, PW_ID_ANY,
 				 PW_STREAM_FLAG_MAP_BUFFERS |
 					 (victim->link ? 0 : PW_STREAM_FLAG_AUTOCONNECT),
@@ -174,9 +201,12 @@ int main(int argc, char **argv)
 		{ "name", required_argument, NULL, 'n' },
 		{ "sink", no_argument, NULL, 's' },
 		{ "port", required_argument, NULL, 'p' },
+		{ "show", required_argument, NULL, 'S' },
+		{ "target", required_argument, NULL, 't' },
 		{ 0 },
 	};
 	struct timespec interval = { .tv_nsec = 50 * 1000000 };
+	const char *screen = NULL, *target = NULL;
 	struct victim victim = { 0 };
 	struct spa_hook core_hook, registry_hook, stream_hook;
 	struct pw_properties *client, *props;
@@ -207,12 +237,19 @@ int main(int argc, char **argv)
 		case 's':
 			sink = true;
 			break;
+		case 'S':
+			screen = optarg;
+			victim.show = victim.video = true;
+			break;
+		case 't':
+			target = optarg;
+			break;
 		default:
 			return 2;
 		}
 	}
 	if (optind + 1 != argc) {
-		fputs("Usage: victim [--video] [--sink] [--link NODE [--port PORT]] [--claim PID] [--name NAME] COUNT-FILE\n",
+		fputs("Usage: victim [--video] [--sink] [--link NODE [--port PORT]] [--claim PID] [--name NAME] [--show NAME] [--target NAME] COUNT-FILE\n",
 		      stderr);
 		return 2;
 	}
@@ -247,8 +284,15 @@ int main(int argc, char **argv)
 				  PW_KEY_MEDIA_CATEGORY, "Capture", NULL);
 	if (sink)
 		pw_properties_set(props, PW_KEY_STREAM_CAPTURE_SINK, "true");
+	if (target != NULL)
+		pw_properties_set(props, PW_KEY_TARGET_OBJECT, target);
+	if (screen != NULL) {
+		pw_properties_set(props, PW_KEY_MEDIA_CLASS, "Video/Source");
+		pw_properties_set(props, PW_KEY_NODE_NAME, screen);
+	}
 	victim.stream = pw_stream_new(victim.core, "victim", props);
-	pw_stream_add_listener(victim.stream, &stream_hook, &stream_events, &victim);
+	pw_stream_add_listener(victim.stream, &stream_hook,
+			       victim.show ? &show_events : &stream_events, &victim);
 	if (connect_stream(&victim) < 0) {
 		perror("stream");
 		return 1;
@@ -256,6 +300,12 @@ int main(int argc, char **argv)
 	if (victim.link) {
 		victim.timer =
 			pw_loop_add_timer(pw_main_loop_get_loop(victim.loop), on_timer, &victim);
+		pw_loop_update_timer(pw_main_loop_get_loop(victim.loop), victim.timer, &interval,
+				     &interval, false);
+	}
+	if (victim.show) {
+		victim.timer =
+			pw_loop_add_timer(pw_main_loop_get_loop(victim.loop), on_tick, &victim);
 		pw_loop_update_timer(pw_main_loop_get_loop(victim.loop), victim.timer, &interval,
 				     &interval, false);
 	}

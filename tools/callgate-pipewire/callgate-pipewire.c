@@ -90,9 +90,10 @@ static void apply(struct manager *manager, struct graph_client *client)
 		sd_bus_message_unref(reply);
 		client->used = used & wanted;
 	}
-	/* Links go before the sight of the source does, or the app would be told of an error. */
-	graph_allow(&manager->graph, client, client->used);
+	/* Links go before the sight of the source does, and come after it, or the app would be told of an error. */
+	graph_allow(&manager->graph, client, client->used & client->shown);
 	graph_show(&manager->graph, client, client->kinds);
+	graph_allow(&manager->graph, client, client->used);
 }
 
 static void forget(struct manager *manager, struct graph_client *client)

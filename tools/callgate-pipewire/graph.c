@@ -70,6 +70,7 @@ void graph_show(struct graph *graph, struct graph_client *client, uint32_t kinds
 	struct pw_permission permission;
 	struct graph_node *node;
 
+	client->shown = kinds;
 	LIST_FOREACH(node, &graph->nodes, all)
 	{
 		if (!node->source)
@@ -90,7 +91,7 @@ static void allow_node(struct graph *graph, struct graph_node *node, bool allowe
 	if (!allowed)
 		node->allowed_until = clock_now();
 	node->allowed = allowed;
-	tell_node(graph, node);
+	tell(graph);
 	if (allowed)
 		return;
 	/* WirePlumber takes its time; it hears of this after the word that it may not link them again. */
@@ -241,7 +242,10 @@ static const struct pw_node_events node_events = {
 /* Not from the node, whose name anybody can have. */
 static void on_hold(void *userdata, uint64_t serial)
 {
-	tell_hold(userdata, serial);
+	struct graph *graph = userdata;
+
+	graph->hold_serial = serial;
+	tell(graph);
 }
 
 /* This program's own source gives nothing. */
@@ -488,8 +492,6 @@ int graph_init(struct graph *graph, struct pw_loop *loop, const struct graph_hoo
 	graph->context = pw_context_new(loop, NULL, 0);
 	if (graph->context == NULL)
 		return -errno;
-	if (tell_init(graph, loop) < 0)
-		return -ENOMEM;
 	/* No other: by the ordinary socket this program would be a client like all others. */
 	graph->core =
 		pw_context_connect(graph->context,
@@ -506,6 +508,8 @@ int graph_init(struct graph *graph, struct pw_loop *loop, const struct graph_hoo
 				       pw_impl_metadata_get_implementation(graph->approvals), 0);
 	if (graph->registry == NULL || graph->metadata == NULL)
 		return -errno;
+	if (tell_init(graph, loop, MANAGER_SOCKET) < 0)
+		return -ECONNREFUSED;
 	pw_registry_add_listener(graph->registry, &graph->registry_listener, &registry_events,
 				 graph);
 	/* Without it streams are held by no link at all, which some programs do not bear for long. */

@@ -31,6 +31,7 @@ struct graph;
  * @watched: the daemon's number for it; 0: it was not told
  * @kinds: what it may capture now
  * @used: kinds that the daemon was told it is linked for
+ * @shown: kinds whose sources it sees
  */
 struct graph_client {
 	LIST_ENTRY(graph_client) all;
@@ -47,6 +48,7 @@ struct graph_client {
 	uint32_t watched;
 	uint32_t kinds;
 	uint32_t used;
+	uint32_t shown;
 	struct pw_proxy *proxy;
 	struct spa_hook listener;
 };
@@ -120,7 +122,13 @@ struct graph {
 	uint64_t hold_serial; /* 0: not known */
 	struct pw_loop *loop;
 	struct spa_source *again; /* what WirePlumber is told is told again */
-	unsigned int times_told, times_left;
+	unsigned int times_told, unheard, again_ms;
+	struct pw_core *ear; /* hears what is told, as WirePlumber does */
+	struct pw_registry *listening;
+	struct pw_proxy *heard;
+	struct spa_hook heard_listener, listening_listener, ear_listener;
+	int ear_sync;
+	bool hears;
 	int sync;
 	bool ready;
 	pid_t server;

@@ -5,30 +5,36 @@
  * Called by graph.c. Must not decide.
  *
  * PipeWire gives a change to nobody but a program that binds the object at that
- * moment. So what holds is said again a little later, twice, each time in other
- * words: PipeWire passes on nothing that is as it was. A "no" is said, not taken away, for
- * the same reason.
+ * moment. So this program listens as WirePlumber does, by a connection of its own:
+ * whoever binds the object waits for its owner, which must not be the same one. What
+ * it does not hear it says again, in other words, since PipeWire passes on nothing
+ * that is as it was. A "no" is said, not taken away, for the same reason.
  */
 #include "tell.h"
 
 #include <errno.h>
+#include <pipewire/extensions/metadata.h>
 #include <pipewire/impl.h>
 #include <stdio.h>
+#include <string.h>
 
-#define AGAIN_NS 300000000l
-#define AGAIN_S	 2
+#define AGAIN_MS     50u
+#define AGAIN_MS_MAX 1600u
+#define NS_PER_MS    1000000l
+#define MS_PER_S     1000u
 
-static void say(const struct graph *graph, uint32_t subject, const char *key, uint64_t serial)
+static void say(struct graph *graph, uint32_t subject, const char *key, uint64_t serial)
 {
 	char text[48];
 
 	/* hold.lua reads the first number. */
 	snprintf(text, sizeof(text), "%llu %u", (unsigned long long)serial, graph->times_told);
+	graph->unheard++;
 	pw_impl_metadata_set_property(graph->approvals, subject, key, NULL, text);
 }
 
 /* What is played is allowed by a word of its own, so that nobody gets a microphone by it. */
-static void say_node(const struct graph *graph, const struct graph_node *node)
+static void say_node(struct graph *graph, const struct graph_node *node)
 {
 	bool speaker = node->kinds == GRAPH_SPEAKER;
 
@@ -36,52 +42,117 @@ static void say_node(const struct graph *graph, const struct graph_node *node)
 	say(graph, node->id, "callgate.speaker", node->allowed && speaker ? node->serial : 0);
 }
 
-static void say_later(struct graph *graph, long ns, time_t s)
+static void set_timer(struct graph *graph, unsigned int ms)
 {
-	struct timespec in = { .tv_sec = s, .tv_nsec = ns };
+	struct timespec in = { .tv_sec = ms / MS_PER_S, .tv_nsec = ms % MS_PER_S * NS_PER_MS };
 
 	pw_loop_update_timer(graph->loop, graph->again, &in, NULL, false);
 }
 
-static void on_again(void *userdata, uint64_t expirations)
+static void say_all(struct graph *graph)
 {
-	struct graph *graph = userdata;
 	const struct graph_node *node;
 
 	graph->times_told++;
+	graph->unheard = 0;
 	if (graph->hold_serial != 0)
 		say(graph, PW_ID_CORE, "callgate.hold", graph->hold_serial);
 	LIST_FOREACH(node, &graph->nodes, all)
 	if (node->stream)
 		say_node(graph, node);
-	if (graph->times_left-- > 1)
-		say_later(graph, 0, AGAIN_S);
+	set_timer(graph, graph->again_ms);
 }
 
-static void begin(struct graph *graph)
+static void on_again(void *userdata, uint64_t expirations)
 {
-	graph->times_left = 2;
-	say_later(graph, AGAIN_NS, 0);
+	struct graph *graph = userdata;
+
+	if (graph->again_ms < AGAIN_MS_MAX)
+		graph->again_ms *= 2;
+	say_all(graph);
 }
 
-void tell_node(struct graph *graph, const struct graph_node *node)
+void tell(struct graph *graph)
 {
-	say_node(graph, node);
-	begin(graph);
+	graph->again_ms = AGAIN_MS;
+	say_all(graph);
 }
 
-void tell_hold(struct graph *graph, uint64_t serial)
+static int on_property(void *userdata, uint32_t subject, const char *key, const char *type,
+		       const char *value)
 {
-	graph->hold_serial = serial;
-	say(graph, PW_ID_CORE, "callgate.hold", serial);
-	begin(graph);
+	struct graph *graph = userdata;
+	unsigned long long serial;
+	unsigned int told;
+
+	if (!graph->hears || value == NULL || sscanf(value, "%llu %u", &serial, &told) != 2 ||
+	    told != graph->times_told || graph->unheard == 0)
+		return 0;
+	if (--graph->unheard == 0)
+		set_timer(graph, 0);
+	return 0;
 }
 
-int tell_init(struct graph *graph, struct pw_loop *loop)
+static const struct pw_metadata_events events = {
+	PW_VERSION_METADATA_EVENTS,
+	.property = on_property,
+};
+
+static void on_global(void *userdata, uint32_t id, uint32_t permissions, const char *type,
+		      uint32_t version, const struct spa_dict *props)
+{
+	struct graph *graph = userdata;
+	const char *name = props != NULL ? spa_dict_lookup(props, PW_KEY_METADATA_NAME) : NULL;
+
+	if (graph->heard != NULL || name == NULL || strcmp(name, "callgate") != 0)
+		return;
+	graph->heard = pw_registry_bind(graph->listening, id, PW_TYPE_INTERFACE_Metadata,
+					PW_VERSION_METADATA, 0);
+	if (graph->heard == NULL)
+		return;
+	pw_metadata_add_listener((struct pw_metadata *)graph->heard, &graph->heard_listener,
+				 &events, graph);
+	graph->ear_sync = pw_core_sync(graph->ear, PW_ID_CORE, 0);
+}
+
+/* Until then it was the one that binds, and heard what others did not. */
+static void on_done(void *userdata, uint32_t id, int seq)
+{
+	struct graph *graph = userdata;
+
+	if (graph->heard == NULL || graph->hears || id != PW_ID_CORE || seq != graph->ear_sync)
+		return;
+	graph->hears = true;
+	tell(graph);
+}
+
+static const struct pw_core_events ear_events = {
+	PW_VERSION_CORE_EVENTS,
+	.done = on_done,
+};
+
+static const struct pw_registry_events registry_events = {
+	PW_VERSION_REGISTRY_EVENTS,
+	.global = on_global,
+};
+
+int tell_init(struct graph *graph, struct pw_loop *loop, const char *socket)
 {
 	graph->loop = loop;
 	graph->again = pw_loop_add_timer(loop, on_again, graph);
-	return graph->again != NULL ? 0 : -ENOMEM;
+	if (graph->again == NULL)
+		return -ENOMEM;
+	graph->ear = pw_context_connect(graph->context,
+					pw_properties_new(PW_KEY_REMOTE_NAME, socket, NULL), 0);
+	if (graph->ear == NULL)
+		return -errno;
+	pw_core_add_listener(graph->ear, &graph->ear_listener, &ear_events, graph);
+	graph->listening = pw_core_get_registry(graph->ear, PW_VERSION_REGISTRY, 0);
+	if (graph->listening == NULL)
+		return -errno;
+	pw_registry_add_listener(graph->listening, &graph->listening_listener, &registry_events,
+				 graph);
+	return 0;
 }
 
 void tell_deinit(struct graph *graph)
@@ -89,4 +160,13 @@ void tell_deinit(struct graph *graph)
 	if (graph->again != NULL)
 		pw_loop_destroy_source(graph->loop, graph->again);
 	graph->again = NULL;
+	if (graph->heard != NULL)
+		pw_proxy_destroy(graph->heard);
+	graph->heard = NULL;
+	if (graph->listening != NULL)
+		pw_proxy_destroy((struct pw_proxy *)graph->listening);
+	graph->listening = NULL;
+	if (graph->ear != NULL)
+		pw_core_disconnect(graph->ear);
+	graph->ear = NULL;
 }

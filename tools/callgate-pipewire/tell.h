@@ -5,12 +5,11 @@
 
 #include "graph.h"
 
-int tell_init(struct graph *graph, struct pw_loop *loop);
+/* @socket: of PipeWire. -errno */
+int tell_init(struct graph *graph, struct pw_loop *loop, const char *socket);
 void tell_deinit(struct graph *graph);
 
-/* A stream may be linked now, or may not any more. */
-void tell_node(struct graph *graph, const struct graph_node *node);
-/* The source for streams that are held has this serial number. */
-void tell_hold(struct graph *graph, uint64_t serial);
+/* Streams may be linked that might not, or the other way round, or the source for those that are held is another. */
+void tell(struct graph *graph);
 
 #endif
