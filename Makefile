@@ -165,7 +165,7 @@ check-sound: ## PipeWire in full, half an hour: real devices, restarts, apps; RU
 
 check-upgrade: all deb ## packages, a kernel's arrival and Secure Boot on a whole machine that runs, most of an hour
 	$(Q)$(if $(newer),$(MAKE) module KERNEL='$(newer)')
-	$(Q)tests/run --timeout 7200 tests/vm/upgrade tests/vm/machine
+	$(Q)tests/run --timeout 10800 tests/vm/upgrade tests/vm/machine
 
 debug-kernel: ## build the debug kernel, once (ten minutes and more)
 	$(Q)tests/vm/debug-kernel

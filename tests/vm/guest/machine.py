@@ -12,7 +12,7 @@ import time
 
 STEP = "/var/lib/machine-step"
 LONG = 120  # seconds for what an idle machine does in one
-APT = 2400  # for unpacking and compiling
+APT = 5000  # for unpacking and compiling, on a loaded machine
 OWN = "/root/callgate-key"
 PASSWORD = "callgate1"
 KEY = "/var/lib/dkms/mok.pub"
