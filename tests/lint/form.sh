@@ -8,7 +8,7 @@
 mapfile -t c < <(find kmod daemon tools tests -name '*.[ch]' | sort)
 mapfile -t others < <(find kmod daemon tools tests data doc -name '*.sh' -o -name '*.py' -o -name '*.yaml' | sort)
 
-plan 5
+plan 6
 
 form()
 {
@@ -44,6 +44,11 @@ undone()
 	grep -nE "\\b($marks)\\b" "${c[@]}"
 }
 
+built()
+{
+	git ls-files 2>/dev/null | grep -E '\.(pyc|o|ko|so)$' | sed 's/$/: is built, and holds paths of this machine/'
+}
+
 if command -v clang-format >/dev/null; then
 	check "every C file is as clang-format leaves it" < <(form)
 else
@@ -53,3 +58,4 @@ check "no C file is longer than 1000 lines" < <(length)
 check "every file names its licence" < <(licence)
 check "each side has its own licence" < <(sides)
 check "nothing is left undone" < <(undone)
+check "nothing that is built is kept" < <(built)
