@@ -172,13 +172,16 @@ void harness_leave_shares(char **argv)
 	char self[256], here[64], command[128];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	if (n > 0) {
-		self[n] = '\0';
-		if (!strncmp(self, "/tmp/", 5))
-			return;
+	if (n < 0) {
+		perror("/proc/self/exe");
+		exit(1);
 	}
-	snprintf(here, sizeof(here), "/tmp/%.40s", n > 0 ? basename(self) : "test");
+	self[n] = '\0';
+	if (!strncmp(self, "/tmp/", 5))
+		return;
+	snprintf(here, sizeof(here), "/tmp/%.40s", basename(self));
 	snprintf(command, sizeof(command), "cp /proc/$PPID/exe %s", here);
+	setenv(HARNESS_CAME_FROM, self, 1);
 	if (system(command) == 0)
 		execv(here, argv);
 	perror(here);

@@ -31,8 +31,10 @@ void harness_register(struct harness_test *test);
 int harness_main(int argc, char **argv);
 /*
  * For a program that suspends, before anything else: goes on in a copy of itself in /tmp. The rig's shared folders do not
- * come back from a suspend, and whoever is the last to close a file there waits for ever.
+ * come back from a suspend, and whoever is the last to close a file there waits for ever. The environment then says where
+ * the program itself is, and what was built beside it.
  */
+#define HARNESS_CAME_FROM "CALLGATE_TEST_PROGRAM"
 void harness_leave_shares(char **argv);
 
 /* A line for people. */
