@@ -87,13 +87,11 @@ static int apply(struct sound *sound, uint64_t session, uint32_t kinds, uint64_t
 	};
 	int r;
 
-	/* The gate stops what runs when a grant ends, not when it gets narrower. */
-	if (grant != NULL && (grant->kinds & ~order.kinds) != 0) {
-		end_grant(sound, grant);
-		grant = NULL;
-	}
-	if (order.kinds == 0)
+	if (order.kinds == 0) {
+		if (grant != NULL)
+			end_grant(sound, grant);
 		return 0;
+	}
 	if (grant == NULL) {
 		grant = calloc(1, sizeof(*grant));
 		if (grant == NULL)
@@ -103,9 +101,11 @@ static int apply(struct sound *sound, uint64_t session, uint32_t kinds, uint64_t
 	}
 	r = gate_grant(sound->service->gate, &order, &grant->id);
 	if (r < 0) {
-		/* What an earlier one allowed ends at its deadline, at the latest. */
+		/* What is still allowed ends at its deadline, what is not any more ends now. */
 		if (grant->kinds == 0)
 			forget_grant(grant);
+		else if ((grant->kinds & ~order.kinds) != 0)
+			end_grant(sound, grant);
 		return r;
 	}
 	grant->kinds = order.kinds;

@@ -97,14 +97,19 @@ deadline = alice.gate.further[server]["deadline"]
 ok(wait_for(lambda: alice.gate.further[server]["deadline"] > deadline, 15), "and it is renewed with the session's")
 again, kinds = sound(manager, "Watch", "h", {"pidfd": alice.subject})
 ok(kinds == 3 and sound(manager, "Use", "uu", again, 2) == 2 and served() == 3, "a second one adds to it")
+mark = len(alice.gate.log)
 ok(sound(manager, "Use", "uu", mine, 0) == 0 and served() == 2, "and when the first is not linked any more, that ends")
+ok(not [entry for entry in alice.gate.log[mark:] if entry[1].startswith("revoke")], "while the other's kind goes on, without a break",
+   alice.gate.log[mark:])
 ok(refusal(manager, "Unwatch", "u", again) == "allowed" and served() == 0, "with the last the server's grant ends")
 ok(alice.gate.allowed() == 3, "while the session's own goes on")
 
 # ---- less, and more again
 sound(manager, "Use", "uu", mine, 3)
+mark = len(alice.gate.log)
 alice.app.manager("Block", "u", 1)
 ok(wait_for(lambda: served() == 2), "what the user blocks is taken from the server, too", served())
+ok(not [entry for entry in alice.gate.log[mark:] if entry[1].startswith("revoke")], "and what is not blocked goes on", alice.gate.log[mark:])
 ok((manager.wait_signal("Changed") or {}).get("arguments") == [mine, 2], "and the manager is told")
 ok(sound(manager, "Use", "uu", mine, 3) == 2 and served() == 2, "it does not get it by asking")
 
