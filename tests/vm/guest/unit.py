@@ -141,7 +141,11 @@ def passwords(alice):
     subprocess.run(["systemd-run", "--quiet", "--unit", "alice-console", "-p", "User=alice", "-p", "PAMName=login", "-p", f"TTYPath=/dev/tty{CONSOLE}",
                     "-p", "StandardInput=tty", "-p", f"UtmpIdentifier=tty{CONSOLE}", "-p", "UtmpMode=user", "-E", "XDG_SESSION_TYPE=tty",
                     "-E", "XDG_SESSION_CLASS=user", "-E", "XDG_SEAT=seat0", "-E", f"XDG_VTNR={CONSOLE}", "sleep", "infinity"], check=True)
-    session = wait_for(lambda: demo.run(["loginctl", "show-user", "alice", "-p", "Display", "--value"])[1].strip(), LONG, 0.5)
+
+    def display():
+        status, text = demo.run(["loginctl", "show-user", "alice", "-p", "Display", "--value"])
+        return status == 0 and text.strip()
+    session = wait_for(display, LONG, 0.5)
     with open("/dev/tty0", "w", encoding="ascii") as console:
         fcntl.ioctl(console, VT_ACTIVATE, CONSOLE)
     ok(wait_for(lambda: demo.run(["loginctl", "show-user", "alice", "-p", "State", "--value"])[1].strip() == "active", LONG, 0.5),
