@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What wants to capture through PipeWire, for tests/vm/guest/pipewire.py; and a part of callgate-pipewire by itself.
 pipewire_victim := $(BUILD)/tests/pipewire/victim
+pipewire_camera := $(BUILD)/tests/pipewire/usb-camera
 pipewire_pulse := $(BUILD)/tests/pipewire/pulse_test
 pipewire_obj := $(call obj,tests/pipewire/victim.c tests/pipewire/pulse_test.c)
 $(pipewire_obj): CPPFLAGS += -Itools/callgate-pipewire \
@@ -8,6 +9,12 @@ $(pipewire_obj): CPPFLAGS += -Itools/callgate-pipewire \
 $(pipewire_victim): $(call obj,tests/pipewire/victim.c)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(hardened_ld) -o $@ $^ $(shell pkg-config --libs libpipewire-0.3)
+
+pipewire_camera_obj := $(call obj,tests/pipewire/usb-camera.c)
+$(pipewire_camera_obj): CPPFLAGS += -Itests/kselftest
+$(pipewire_camera): $(pipewire_camera_obj) $(call obj,$(addprefix tests/kselftest/,usbip.c usbip-peer.c usbip-descriptors.c harness.c))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(hardened_ld) -o $@ $^ -pthread
 
 $(pipewire_pulse): $(call obj,tests/pipewire/pulse_test.c) $(BUILD)/libcallgate.a
 	$(call say,LD,$@)
@@ -18,8 +25,8 @@ check-sound: all tests
 	$(Q)tests/run --timeout 0 'tests/vm/pipewire_test all $(or $(RUNS),3)' \
 		'tests/pipewire/apps.py --runs $(or $(RUNS),3)' $(if $(BROWSERS),'tests/pipewire/apps.py --browsers')
 
-check-vm check-build tests: $(pipewire_victim)
+check-vm check-build tests: $(pipewire_victim) $(pipewire_camera)
 check-unit check-build tests: $(pipewire_pulse)
 unit_cmds += $(pipewire_pulse)
 
--include $(patsubst %.o,%.d,$(pipewire_obj))
+-include $(patsubst %.o,%.d,$(pipewire_obj) $(pipewire_camera_obj))

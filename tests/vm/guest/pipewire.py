@@ -95,9 +95,9 @@ def has_devices(person):
 
 
 def link(objects, media_class):
-    """How a victim asks for a link with the first node of this class."""
+    """How a victim asks for a link with the first node of this class that captures."""
     node = next(o["id"] for o in objects if o["type"].endswith(":Node") and
-                o["info"]["props"].get("media.class") == media_class)
+                o["info"]["props"].get("media.class") == media_class and o["info"]["props"].get("node.name") != "callgate-hold")
     ports = [str(o["id"]) for o in objects if o["type"].endswith(":Port") and o["info"]["direction"] == "output" and
              o["info"]["props"].get("node.id") == node]
     return ["--link", str(node)] + (["--port", ports[0]] if ports else [])
@@ -322,20 +322,56 @@ def in_a_call(alice, talk):
         capture.stop()
 
 
+class Camera:
+    """A USB camera, plugged in until it is pulled out."""
+
+    def __init__(self, alice):
+        self.alice = alice
+        self.before = len(nodes(alice, "Video/Source"))
+        self.process = subprocess.Popen([VICTIM.replace("victim", "usb-camera")], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.node = self.process.stdout.readline()
+
+    def comes(self):
+        return self.node and wait_for(lambda: len(nodes(self.alice, "Video/Source")) > self.before, LONG, 0.5)
+
+    def pull(self):
+        self.process.stdin.close()
+        return self.process.wait(LONG) == 0 and wait_for(lambda: len(nodes(self.alice, "Video/Source")) <= self.before, LONG, 0.5)
+
+
 def hot_plug(alice, talk):
     """A camera that comes while it is waited for."""
+    plugged = Camera(alice)
+    ok(plugged.comes(), "a USB camera comes", graph(alice))
     camera, waiting = talk.capture(VICTIM, "--video", "{path}"), victim(alice, "--video")
     ok(camera.flows(), "the call's program gets pictures", graph(alice))
-    driver = "/sys/bus/platform/drivers/vivid/"
-    for word in ("unbind", "bind"):
-        with open(driver + word, "w", encoding="ascii") as file:
-            file.write("vivid.0")
-        wait_for(lambda: bool(nodes(alice, "Video/Source")) == (word == "bind"), LONG, 0.5)
+    ok(plugged.pull(), "it is pulled out", graph(alice))
+    talk.camera = Camera(alice)
+    ok(talk.camera.comes(), "and another plugged in", graph(alice))
     fresh = talk.capture(VICTIM, "--video", "{path}")
-    ok(fresh.flows(), "a camera that is plugged in goes to the call's program")
+    ok(fresh.flows(), "a camera that is plugged in goes to the call's program", graph(alice))
     ok(waiting.got() == 0, "and not to another that waited for it", waiting.got())
     waiting.stop()
     return fresh
+
+
+def profiles(alice, talk):
+    """The sound card's profile is switched off and on again in the call: its microphone goes, and another comes."""
+    mine, waiting = talk.capture(VICTIM, "{path}"), victim(alice)
+    ok(mine.flows(), "before a change of the profile the call's program captures", graph(alice))
+    card = next(o for o in dump(alice) if o["type"].endswith(":Device") and o["info"]["props"].get("media.class") == "Audio/Device")
+    before = card["info"]["params"]["Profile"][0]["index"]
+    off = next(p["index"] for p in card["info"]["params"]["EnumProfile"] if p["name"] == "off")
+    for index in (off, before):
+        alice_tells = demo.run(alice.argv("wpctl", "set-profile", str(card["id"]), str(index)), LONG)
+        found = wait_for(lambda: any(node["info"]["props"].get("device.id") for node in nodes(alice, "Audio/Source")) == (index == before),
+                         LONG, 0.5)
+        if not found:
+            print("# " + str(alice_tells))
+    ok(mine.flows(), "with the profile off and on again it captures", graph(alice))
+    ok(waiting.got() == 0 and mine.errors() == 0, "and another does not, and nobody fails of it", (waiting.got(), mine.errors()))
+    waiting.stop()
+    mine.stop()
 
 
 def revoke(alice, talk, camera, times):
@@ -386,6 +422,9 @@ def at_the_end(alice, talk, captures):
     took = demo.now() - begun - said
     time.sleep(0.2)
     got = still(captures)
+    idle = wait_for(lambda: all(node["info"]["state"] == "suspended" for node in nodes(alice, "Audio/Source")
+                                if node["info"]["props"].get("device.id")), LONG, 0.5)
+    ok(idle, "the microphone is suspended when nobody captures", graph(alice))
     ok(not any(got), f"after the call nobody gets anything (to say so took {said:.1f} s, its end {took:.1f} s)", got)
     good, text = plays(alice)
     ok(good, "and sound plays", text)
@@ -438,6 +477,7 @@ def calls(alice, everything):
     ok(captures[0].flows(), "a new program of the call captures", graph(alice))
     if everything:
         captures += [hot_plug(alice, talk)]
+        profiles(alice, talk)
         captures += [revoke(alice, talk, captures[-1], TIMES), restarts(alice, talk)]
     at_the_end(alice, talk, captures)
     talk.stop()
