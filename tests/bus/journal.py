@@ -6,15 +6,15 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
+from mounts import own_mounts  # noqa: E402
+
 JOURNALD = "/lib/systemd/systemd-journald"
 SOCKETS = "/run/systemd/journal"
 
 if os.geteuid() != 0 or not os.path.exists(JOURNALD):
     print("1..0 # SKIP needs root and systemd-journald")
     sys.exit(0)
-if os.environ.get("CALLGATE_OWN_RUN") != "1":
-    os.execvpe("unshare", ["unshare", "--mount", "--propagation", "private", "/usr/bin/python3", os.path.realpath(__file__)],
-               dict(os.environ, CALLGATE_OWN_RUN="1"))
+own_mounts()
 from rig import *  # noqa: E402,F403
 
 subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"], check=True)

@@ -7,15 +7,15 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
+from mounts import own_mounts  # noqa: E402
+
 POLKITD = "/usr/lib/polkit-1/polkitd"
 RULES, ACTIONS = "/etc/polkit-1/rules.d", "/usr/share/polkit-1/actions"
 
 if os.geteuid() != 0 or not os.path.exists(POLKITD):
     print("1..0 # SKIP needs root and polkitd")
     sys.exit(0)
-if os.environ.get("CALLGATE_OWN_MOUNTS") != "1":
-    os.execvpe("unshare", ["unshare", "--mount", "--propagation", "private", "/usr/bin/python3", os.path.realpath(__file__)],
-               dict(os.environ, CALLGATE_OWN_MOUNTS="1"))
+own_mounts()
 from rig import *  # noqa: E402,F403
 
 place = Place()
