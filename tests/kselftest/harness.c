@@ -28,6 +28,7 @@ struct outcome {
 
 static struct harness_test *first, **last = &first;
 static struct outcome *outcome;
+static uint64_t begun;
 
 void harness_register(struct harness_test *test)
 {
@@ -82,6 +83,11 @@ uint64_t harness_now(void)
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+uint64_t harness_begun(void)
+{
+	return begun;
 }
 
 bool harness_wait(bool (*check)(void *arg), void *arg, unsigned int ms)
@@ -152,6 +158,7 @@ static void run(struct harness_test *test)
 	pid_t pid;
 
 	memset(outcome, 0, sizeof(*outcome));
+	begun = harness_now();
 	fflush(stdout);
 	pid = fork();
 	if (pid < 0) {

@@ -49,6 +49,8 @@ _Noreturn void harness_skip(const char *format, ...) __attribute__((format(print
 
 /* ns on CLOCK_BOOTTIME. */
 uint64_t harness_now(void);
+/* When this test began, on the same clock; 0 outside of a test. */
+uint64_t harness_begun(void);
 /* True as soon as @check is; false after @ms. */
 bool harness_wait(bool (*check)(void *arg), void *arg, unsigned int ms);
 
