@@ -16,6 +16,7 @@
 #include <linux/namei.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/task.h>
+#include <linux/workqueue.h>
 
 /* A reference to the executable of @mm, or NULL. The caller keeps @mm alive. */
 static inline struct file *callgate_get_exe_file(struct mm_struct *mm)
@@ -68,6 +69,16 @@ static inline char *callgate_initial_d_path(const struct path *path, char *buf, 
 	return name;
 #else
 	return d_path(path, buf, size);
+#endif
+}
+
+/* The shared queue of work that is bound to no processor. */
+static inline struct workqueue_struct *callgate_unbound_queue(void)
+{
+#ifdef CALLGATE_HAVE_SYSTEM_DFL_WQ
+	return system_dfl_wq;
+#else
+	return system_unbound_wq;
 #endif
 }
 

@@ -184,7 +184,7 @@ static void readers_are_gone(struct rcu_head *rcu)
 	struct grant *grant = container_of(rcu, struct grant, rcu);
 
 	if (llist_add(&grant->dead, &dead))
-		queue_work(system_unbound_wq, &drop_work);
+		queue_work(callgate_unbound_queue(), &drop_work);
 }
 
 /* Whoever passed before asks again. */

@@ -89,7 +89,7 @@ static char *path_by_thread(struct file *exe, char *buf)
 	if (current->flags & PF_KTHREAD)
 		return initial_path(exe, buf, CALLGATE_PATH_MAX + 1);
 	INIT_WORK_ONSTACK(&job.work, path_worker);
-	queue_work(system_unbound_wq, &job.work);
+	queue_work(callgate_unbound_queue(), &job.work);
 	flush_work(&job.work);
 	destroy_work_on_stack(&job.work);
 	return job.name;
