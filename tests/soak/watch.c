@@ -183,6 +183,21 @@ static long prepare(int fd, int access)
 		       ?: control(fd, SNDRV_PCM_IOCTL_PREPARE, NULL);
 }
 
+/*
+ * What a try answered. Where the machine was suspended after the preparation,
+ * ALSA's core refuses whoever asks, and nothing was tried.
+ */
+static long recorded(int fd, long answer)
+{
+	struct snd_pcm_status status = {};
+
+	if ((answer == -ESTRPIPE || answer == -EBADFD) &&
+	    !control(fd, SNDRV_PCM_IOCTL_STATUS, &status) &&
+	    status.state == SNDRV_PCM_STATE_SUSPENDED)
+		return NOT_TRIED;
+	return answer;
+}
+
 static void try_recording(long *answers, int patience)
 {
 	short samples[400];
@@ -197,13 +212,14 @@ static void try_recording(long *answers, int patience)
 			answers[WATCH_MIC_READ] =
 				control(fd, SNDRV_PCM_IOCTL_READI_FRAMES, &transfer);
 		} while (answers[WATCH_MIC_READ] == -EAGAIN && harness_now() < end);
+		answers[WATCH_MIC_READ] = recorded(fd, answers[WATCH_MIC_READ]);
 	}
 	close(fd);
 	fd = open(MICROPHONE, O_RDWR | O_NONBLOCK);
 	if (fd < 0)
 		return;
 	if (!prepare(fd, SNDRV_PCM_ACCESS_MMAP_INTERLEAVED))
-		answers[WATCH_MIC_START] = control(fd, SNDRV_PCM_IOCTL_START, NULL);
+		answers[WATCH_MIC_START] = recorded(fd, control(fd, SNDRV_PCM_IOCTL_START, NULL));
 	close(fd);
 }
 
