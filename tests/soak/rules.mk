@@ -12,7 +12,7 @@ soak_bin := $(patsubst %,$(BUILD)/tests/soak/%,soak_test fuzz_syscall watcher dr
 soak_shared := $(call obj,tests/soak/watch.c tests/soak/fuzz_ops.c tests/soak/old_map.c $(kself_helpers))
 
 # $(1) percent, $(2) seconds
-soak_run = "$(vm) --timeout 40000 -- env SOAK=$(1) /callgate/$(BUILD)/tests/soak/soak_test"
+soak_run = "$(vm) --serial --timeout 40000 -- env SOAK=$(1) /callgate/$(BUILD)/tests/soak/soak_test"
 fuzz_run = "$(vm) --timeout 40000 -- /callgate/$(BUILD)/tests/soak/fuzz_syscall $(1) $(KFUZZ_SEED)"
 netlink_run = "$(vm) --timeout 40000 -- env BUILD=$(BUILD) /callgate/tests/soak/fuzz_netlink.py $(1) $(KFUZZ_SEED)"
 # On the debug kernel fifty loads, and of the rest as much.
