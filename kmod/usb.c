@@ -3,9 +3,9 @@
  * Keeps usbfs off the interfaces of cameras and microphones.
  *
  * Owns one record an interface, and the authorized bit of those that capture.
- * Decides nothing about a caller and gates no operation. Called by main.c, and
- * by the driver core for each USB interface that comes, goes, is bound or
- * unbound.
+ * Decides nothing about a caller, gates no operation and binds no driver
+ * (usb-restore.c does). Called by main.c, and by the driver core for each USB
+ * interface that comes, goes, is bound or unbound.
  *
  * Security: whoever may write to a node of /dev/bus/usb can take an interface
  * from its driver and read its endpoints, past every V4L2 and ALSA operation.
@@ -57,49 +57,18 @@
 #include <linux/string.h>
 #include <linux/usb.h>
 #include <linux/user_namespace.h>
-#include <linux/workqueue.h>
 
 #include "device.h"
+#include "usb-guard.h"
 
-/* Detaching in a loop costs at most one probe in this time. */
-#define SETTLE_DELAY (HZ / 20)
-
-/**
- * struct guard - an interface of an active configuration
- * @node: in guards
- * @intf: referenced
- * @opener: the interface whose binding opened this one, compared only; NULL: closed
- * @driver: the last that was bound, compared only
- * @capture: a camera's or a microphone's; never cleared
- * @allowed: what the administrator said by the authorized attribute
- * @parked: unbound by a privileged process
- * @lost: the worker has to look at it
- *
- * The lock of the USB device serialises binding and usbfs, not these fields:
- * an interface may be unbound without it.
- */
-struct guard {
-	struct list_head node;
-	struct usb_interface *intf;
-	const struct usb_interface *opener;
-	const struct device_driver *driver;
-	bool capture;
-	bool allowed;
-	bool parked;
-	bool lost;
-};
-
-/* Guards what follows, every struct guard and the authorized bit of capture interfaces. Nests inside the device locks; nothing inside. */
-static DEFINE_MUTEX(lock);
-static LIST_HEAD(guards);
+/* usb-guard.h says what they are. */
+DEFINE_MUTEX(callgate_usb_lock);
+LIST_HEAD(callgate_usb_guards);
 /* While loading: nothing is closed yet that a failure could leave closed. */
 static bool loading;
 static int failed;
 
 static typeof_member(struct device_driver, bus) usb_bus;
-
-static void settle(struct work_struct *work);
-static DECLARE_DELAYED_WORK(settle_work, settle);
 
 static bool is_interface(const struct device *dev)
 {
@@ -109,22 +78,6 @@ static bool is_interface(const struct device *dev)
 static bool is_device(const struct device *dev)
 {
 	return dev->type && !strcmp(dev->type->name, "usb_device");
-}
-
-/* No two drivers of a bus share a name. */
-static bool is_usbfs(const struct device_driver *driver)
-{
-	return driver && !strcmp(driver->name, "usbfs");
-}
-
-/*
- * Never lets go of what it claimed beside an interface that it lost, and finds
- * it taken when it is bound again. Others (uvcvideo) do when their last file is
- * closed, and would take it from their successor.
- */
-static bool keeps_claims(const struct device_driver *driver)
-{
-	return driver && !strcmp(driver->name, "snd-usb-audio");
 }
 
 static bool has_capture_class(const struct usb_interface *intf)
@@ -166,34 +119,34 @@ static int is_capture_child(struct device *dev, void *unused)
 	       (!strcmp(dev->class->name, "video4linux") || !strcmp(dev->class->name, "sound"));
 }
 
-static struct guard *find(const struct usb_interface *intf)
+struct usb_guard *callgate_usb_find(const struct usb_interface *intf)
 {
-	struct guard *guard;
+	struct usb_guard *guard;
 
-	lockdep_assert_held(&lock);
-	list_for_each_entry(guard, &guards, node) {
+	lockdep_assert_held(&callgate_usb_lock);
+	list_for_each_entry(guard, &callgate_usb_guards, node) {
 		if (guard->intf == intf)
 			return guard;
 	}
 	return NULL;
 }
 
-static bool same_device(const struct guard *guard, const struct usb_interface *intf)
+static bool same_device(const struct usb_guard *guard, const struct usb_interface *intf)
 {
 	return guard->intf->dev.parent == intf->dev.parent;
 }
 
-static void close(struct guard *guard)
+static void close(struct usb_guard *guard)
 {
-	lockdep_assert_held(&lock);
+	lockdep_assert_held(&callgate_usb_lock);
 	guard->opener = NULL;
 	if (guard->capture)
 		guard->intf->authorized = 0;
 }
 
-static void mark_capture(struct guard *guard)
+static void mark_capture(struct usb_guard *guard)
 {
-	lockdep_assert_held(&lock);
+	lockdep_assert_held(&callgate_usb_lock);
 	if (guard->capture)
 		return;
 	guard->capture = true;
@@ -201,20 +154,13 @@ static void mark_capture(struct guard *guard)
 	close(guard);
 }
 
-static void lose(struct guard *guard)
-{
-	lockdep_assert_held(&lock);
-	guard->lost = true;
-	queue_delayed_work(system_freezable_wq, &settle_work, SETTLE_DELAY);
-}
-
 /* Makes the record of an interface that has none. */
 static void adopt(struct usb_interface *intf)
 {
-	struct guard *guard;
+	struct usb_guard *guard;
 
-	lockdep_assert_held(&lock);
-	if (find(intf))
+	lockdep_assert_held(&callgate_usb_lock);
+	if (callgate_usb_find(intf))
 		return;
 	/* May run while a disk of the same device is reset. */
 	guard = callgate_device_test_no_memory() ? NULL : kzalloc(sizeof(*guard), GFP_NOIO);
@@ -232,13 +178,13 @@ static void adopt(struct usb_interface *intf)
 	}
 	guard->intf = intf;
 	get_device(&intf->dev);
-	guard->driver = is_usbfs(intf->dev.driver) ? NULL : intf->dev.driver;
-	list_add_tail(&guard->node, &guards);
+	guard->driver = callgate_usb_is_usbfs(intf->dev.driver) ? NULL : intf->dev.driver;
+	list_add_tail(&guard->node, &callgate_usb_guards);
 	if (!has_capture_class(intf))
 		return;
 	mark_capture(guard);
-	if (is_usbfs(intf->dev.driver))
-		lose(guard);
+	if (callgate_usb_is_usbfs(intf->dev.driver))
+		callgate_usb_lose(guard);
 }
 
 /*
@@ -252,30 +198,30 @@ static void adopt_all(struct usb_device *udev)
 	device_lock_assert(&udev->dev);
 	if (!udev->actconfig)
 		return;
-	mutex_lock(&lock);
+	mutex_lock(&callgate_usb_lock);
 	for (i = 0; i < udev->actconfig->desc.bNumInterfaces; i++) {
 		if (udev->actconfig->interface[i])
 			adopt(udev->actconfig->interface[i]);
 	}
-	mutex_unlock(&lock);
+	mutex_unlock(&callgate_usb_lock);
 }
 
 /* Unlinks the records of @dev, which is an interface or a device; without @dev, of all. */
 static void disown(const struct device *dev, struct list_head *ret_guards)
 {
-	struct guard *guard, *next;
+	struct usb_guard *guard, *next;
 
-	mutex_lock(&lock);
-	list_for_each_entry_safe(guard, next, &guards, node) {
+	mutex_lock(&callgate_usb_lock);
+	list_for_each_entry_safe(guard, next, &callgate_usb_guards, node) {
 		if (!dev || &guard->intf->dev == dev || guard->intf->dev.parent == dev)
 			list_move_tail(&guard->node, ret_guards);
 	}
-	mutex_unlock(&lock);
+	mutex_unlock(&callgate_usb_lock);
 }
 
 static void forget(const struct device *dev)
 {
-	struct guard *guard, *next;
+	struct usb_guard *guard, *next;
 	LIST_HEAD(gone);
 
 	disown(dev, &gone);
@@ -295,27 +241,27 @@ static void mark_feeders(const struct usb_interface *intf)
 {
 	struct usb_interface *all[USB_MAXINTERFACES];
 	const struct device_driver *driver;
-	struct guard *guard;
+	struct usb_guard *guard;
 	int i, n = 0;
 
-	mutex_lock(&lock);
-	list_for_each_entry(guard, &guards, node) {
+	mutex_lock(&callgate_usb_lock);
+	list_for_each_entry(guard, &callgate_usb_guards, node) {
 		if (n < ARRAY_SIZE(all) && same_device(guard, intf)) {
 			all[n++] = guard->intf;
 			get_device(&guard->intf->dev);
 		}
 	}
-	mutex_unlock(&lock);
+	mutex_unlock(&callgate_usb_lock);
 
 	for (i = 0; i < n; i++) {
 		driver = READ_ONCE(all[i]->dev.driver);
 		if (driver && device_for_each_child(&all[i]->dev, NULL, is_capture_child)) {
-			mutex_lock(&lock);
-			list_for_each_entry(guard, &guards, node) {
+			mutex_lock(&callgate_usb_lock);
+			list_for_each_entry(guard, &callgate_usb_guards, node) {
 				if (same_device(guard, intf) && guard->intf->dev.driver == driver)
 					mark_capture(guard);
 			}
-			mutex_unlock(&lock);
+			mutex_unlock(&callgate_usb_lock);
 		}
 		put_device(&all[i]->dev);
 	}
@@ -323,19 +269,19 @@ static void mark_feeders(const struct usb_interface *intf)
 
 static void on_bind(const struct usb_interface *intf)
 {
-	struct guard *guard;
+	struct usb_guard *guard;
 
-	mutex_lock(&lock);
-	if (is_usbfs(intf->dev.driver)) {
-		guard = find(intf);
+	mutex_lock(&callgate_usb_lock);
+	if (callgate_usb_is_usbfs(intf->dev.driver)) {
+		guard = callgate_usb_find(intf);
 		/* Else it was claimed though closed: the administrator set the attribute. */
 		if (guard && guard->capture && (guard->opener || !guard->intf->authorized))
-			lose(guard);
+			callgate_usb_lose(guard);
 		else if (guard)
 			guard->lost = false;
 		goto unlock;
 	}
-	list_for_each_entry(guard, &guards, node) {
+	list_for_each_entry(guard, &callgate_usb_guards, node) {
 		if (!guard->capture || !same_device(guard, intf))
 			continue;
 		guard->allowed |= guard->intf->authorized;
@@ -344,19 +290,19 @@ static void on_bind(const struct usb_interface *intf)
 			guard->opener = intf;
 	}
 unlock:
-	mutex_unlock(&lock);
+	mutex_unlock(&callgate_usb_lock);
 }
 
 /* @bound: else the driver did not want it. */
 static void on_bind_end(const struct usb_interface *intf, bool bound)
 {
-	struct guard *guard;
+	struct usb_guard *guard;
 
-	mutex_lock(&lock);
+	mutex_lock(&callgate_usb_lock);
 	/* What usbfs has by the administrator's will it may claim again. */
-	if (is_usbfs(intf->dev.driver))
+	if (callgate_usb_is_usbfs(intf->dev.driver))
 		goto unlock;
-	list_for_each_entry(guard, &guards, node) {
+	list_for_each_entry(guard, &callgate_usb_guards, node) {
 		if (!same_device(guard, intf))
 			continue;
 		if (guard->intf == intf && bound) {
@@ -368,22 +314,22 @@ static void on_bind_end(const struct usb_interface *intf, bool bound)
 			close(guard);
 	}
 unlock:
-	mutex_unlock(&lock);
+	mutex_unlock(&callgate_usb_lock);
 }
 
 static void on_unbound(const struct usb_interface *intf)
 {
-	struct guard *guard;
+	struct usb_guard *guard;
 
-	mutex_lock(&lock);
-	guard = find(intf);
-	if (guard && guard->capture && current_work() != &settle_work.work) {
+	mutex_lock(&callgate_usb_lock);
+	guard = callgate_usb_find(intf);
+	if (guard && guard->capture && !callgate_usb_restoring()) {
 		if (ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN))
 			guard->parked = true;
 		else
-			lose(guard);
+			callgate_usb_lose(guard);
 	}
-	mutex_unlock(&lock);
+	mutex_unlock(&callgate_usb_lock);
 }
 
 /* Binding and addition hold the lock of the USB device. */
@@ -426,138 +372,6 @@ static int on_event(struct notifier_block *nb, unsigned long event, void *data)
 static struct notifier_block notifier = {
 	.notifier_call = on_event,
 };
-
-/* ---- the worker ------------------------------------------------------------------------------------------------ */
-
-/* Has no driver, and nobody who may do so wanted that? */
-static bool is_orphan(struct usb_interface *intf)
-{
-	struct guard *guard;
-	bool orphan;
-
-	if (!device_is_registered(&intf->dev) || intf->dev.driver)
-		return false;
-	mutex_lock(&lock);
-	guard = find(intf);
-	orphan = guard && guard->capture && !guard->parked;
-	mutex_unlock(&lock);
-	return orphan;
-}
-
-static void attach_orphans(struct usb_device *udev)
-{
-	struct usb_interface *intf;
-	int i;
-
-	device_lock_assert(&udev->dev);
-	for (i = 0; udev->actconfig && i < udev->actconfig->desc.bNumInterfaces; i++) {
-		intf = udev->actconfig->interface[i];
-		if (intf && is_orphan(intf) && device_attach(&intf->dev) < 0)
-			pr_warn_ratelimited("callgate: %s could not be attached again\n",
-					    dev_name(&intf->dev));
-	}
-}
-
-/* All of them before anything is attached: a probe wants all of its function's interfaces. */
-static void take_from_usbfs(struct usb_device *udev)
-{
-	struct usb_interface *intf;
-	struct guard *guard;
-	bool lost;
-	int i;
-
-	device_lock_assert(&udev->dev);
-	for (i = 0; udev->actconfig && i < udev->actconfig->desc.bNumInterfaces; i++) {
-		intf = udev->actconfig->interface[i];
-		if (!intf || !is_usbfs(intf->dev.driver))
-			continue;
-		mutex_lock(&lock);
-		guard = find(intf);
-		lost = guard && guard->lost;
-		if (lost)
-			guard->lost = false;
-		mutex_unlock(&lock);
-		if (!lost)
-			continue;
-		pr_warn_ratelimited("callgate: %s: taken from usbfs\n", dev_name(&intf->dev));
-		usb_driver_release_interface(to_usb_driver(intf->dev.driver), intf);
-	}
-}
-
-static void release_from(struct usb_device *udev, const struct device_driver *driver)
-{
-	struct usb_interface *intf;
-	int i;
-
-	device_lock_assert(&udev->dev);
-	for (i = 0; udev->actconfig && i < udev->actconfig->desc.bNumInterfaces; i++) {
-		intf = udev->actconfig->interface[i];
-		if (intf && intf->dev.driver == driver)
-			usb_driver_release_interface(to_usb_driver(intf->dev.driver), intf);
-	}
-}
-
-/* Ends that @intf is lost, whatever comes of it. */
-static void restore(struct usb_interface *intf)
-{
-	struct usb_device *udev = interface_to_usbdev(intf);
-	const struct device_driver *driver = NULL;
-	struct guard *guard;
-
-	usb_lock_device(udev);
-	take_from_usbfs(udev);
-	mutex_lock(&lock);
-	guard = find(intf);
-	if (guard) {
-		guard->lost = false;
-		driver = guard->driver;
-	}
-	mutex_unlock(&lock);
-	if (!guard)
-		goto unlock;
-
-	if (keeps_claims(driver) && is_orphan(intf))
-		release_from(udev, driver);
-	attach_orphans(udev);
-	/*
-	 * A streaming interface matches no driver by itself. The one that had it
-	 * must probe its control interface again.
-	 */
-	if (driver && is_orphan(intf)) {
-		release_from(udev, driver);
-		attach_orphans(udev);
-	}
-unlock:
-	usb_unlock_device(udev);
-}
-
-/* The next that was lost, referenced. */
-static struct usb_interface *next_lost(void)
-{
-	struct usb_interface *intf = NULL;
-	struct guard *guard;
-
-	mutex_lock(&lock);
-	list_for_each_entry(guard, &guards, node) {
-		if (guard->lost) {
-			intf = guard->intf;
-			get_device(&intf->dev);
-			break;
-		}
-	}
-	mutex_unlock(&lock);
-	return intf;
-}
-
-static void settle(struct work_struct *work)
-{
-	struct usb_interface *intf;
-
-	while ((intf = next_lost())) {
-		restore(intf);
-		put_device(&intf->dev);
-	}
-}
 
 /* ---- from beginning to end ------------------------------------------------------------------------------------- */
 
@@ -619,29 +433,29 @@ int callgate_usb_init(void)
 		return err;
 	}
 	usb_for_each_dev(NULL, add_present);
-	mutex_lock(&lock);
+	mutex_lock(&callgate_usb_lock);
 	loading = false;
 	err = failed;
-	mutex_unlock(&lock);
+	mutex_unlock(&callgate_usb_lock);
 	if (err) {
 		callgate_usb_detach();
 		return err;
 	}
 	/* What usbfs holds is taken away before anybody is told that the gate is shut. */
-	flush_delayed_work(&settle_work);
+	callgate_usb_restore_flush();
 	return 0;
 }
 
 void callgate_usb_detach(void)
 {
-	struct guard *guard, *next;
+	struct usb_guard *guard, *next;
 	struct usb_device *udev;
 	LIST_HEAD(gone);
 
 	if (!usb_bus)
 		return;
 	bus_unregister_notifier(usb_bus, &notifier);
-	cancel_delayed_work_sync(&settle_work);
+	callgate_usb_restore_cancel();
 	disown(NULL, &gone);
 	list_for_each_entry_safe(guard, next, &gone, node) {
 		udev = interface_to_usbdev(guard->intf);
