@@ -10,7 +10,7 @@
 #define BOUND_SESSIONS_UID 16
 #endif
 #define BOUND_DENIED_LATER \
-	64 /* denials that are answered and not yet told; beyond, each is told at once */
+	64 /* denied programs that are not yet told; beyond, the oldest is told at once */
 #define BOUND_AGENTS_UID	4
 #define BOUND_QUESTIONS_UID	8
 #define BOUND_SUBSCRIPTIONS_UID 32

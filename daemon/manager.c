@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "bus.h"
+#include "denial-later.h"
 #include "manager-calls.h"
 #include "manager-restart.h"
 #include "mode.h"
@@ -40,10 +41,7 @@ struct manager {
 	int kept_fd; /* the gate's socket that the store has; -1 */
 	struct told told[BOUND_TOLD];
 	unsigned int next_told;
-	/* Denied requests, the oldest first from @first_later. */
-	struct capture later[BOUND_DENIED_LATER];
-	unsigned int first_later, n_later;
-	sd_event_source *tell_later;
+	struct denial_later later;
 	bool started;
 };
 
@@ -177,57 +175,16 @@ static void on_denied(void *userdata, const struct capture *attempt)
 			ARRAY_SIZE(details));
 }
 
-static void tell_one(struct manager *manager)
-{
-	struct capture denied = manager->later[manager->first_later];
-
-	manager->first_later = (manager->first_later + 1) % BOUND_DENIED_LATER;
-	manager->n_later--;
-	on_denied(manager, &denied);
-}
-
-static void tell_all(struct manager *manager)
-{
-	while (manager->n_later > 0)
-		tell_one(manager);
-}
-
-/* One at a time, when nothing else is to be done. */
-static int on_tell_later(sd_event_source *source, void *userdata)
-{
-	struct manager *manager = userdata;
-
-	if (manager->n_later > 0)
-		tell_one(manager);
-	return manager->n_later > 0 ? sd_event_source_set_enabled(source, SD_EVENT_ONESHOT) : 0;
-}
-
-/* The next caller, who is held, does not wait until the last one's denial is written down and told. */
-static void deny_later(struct manager *manager, const struct capture *denied)
-{
-	unsigned int at = (manager->first_later + manager->n_later) % BOUND_DENIED_LATER;
-
-	if (manager->n_later == BOUND_DENIED_LATER ||
-	    sd_event_source_set_enabled(manager->tell_later, SD_EVENT_ONESHOT) < 0) {
-		on_denied(manager, denied);
-		return;
-	}
-	manager->later[at] = *denied;
-	manager->n_later++;
-}
-
 static bool on_request(void *userdata, const struct capture *attempt)
 {
 	struct manager *manager = userdata;
 	struct service *service = &manager->service;
 	struct call *call = calls_by_image(&service->calls, &attempt->who);
-	struct capture denied = *attempt;
 
 	if (call != NULL)
 		return call_hold(call, attempt->id, attempt->kinds);
 	gate_verdict(service->gate, attempt->id, false);
-	denied.count = 1;
-	deny_later(manager, &denied);
+	denial_later_add(&manager->later, attempt);
 	return false;
 }
 
@@ -391,11 +348,7 @@ int manager_new(struct manager **ret_manager, sd_event *event, const struct poli
 	store_init(&manager->store);
 	usages_init(&service->usages, &service->captures);
 	metrics_init(&service->metrics);
-	r = sd_event_add_defer(event, &manager->tell_later, on_tell_later, manager);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(manager->tell_later, SD_EVENT_OFF);
-	if (r >= 0)
-		r = sd_event_source_set_priority(manager->tell_later, SD_EVENT_PRIORITY_IDLE);
+	r = denial_later_init(&manager->later, event, on_denied, manager);
 	if (r >= 0)
 		r = bus_policy_load(service);
 	if (r >= 0)
@@ -535,7 +488,7 @@ void manager_stop(struct manager *manager)
 
 	if (!manager->started)
 		return;
-	tell_all(manager);
+	denial_later_flush(&manager->later);
 	if (service->calls.n_open > 0 && restart_is_asked(service->bus))
 		manager_hand_over(service);
 	calls_end_all(&service->calls, SESSION_END_SHUTDOWN);
@@ -566,7 +519,7 @@ struct manager *manager_free(struct manager *manager)
 		watches_deinit(&service->watches);
 	}
 	gate_free(service->gate);
-	sd_event_source_disable_unref(manager->tell_later);
+	denial_later_deinit(&manager->later);
 	store_deinit(&manager->store);
 	captures_clear(&service->captures);
 	users_deinit(&service->users);
