@@ -19,9 +19,9 @@
 
 #include <linux/freezer.h>
 #include <linux/jiffies.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/timekeeping.h>
-#include <linux/wait.h>
 
 #include "stats.h"
 #include "trace.h"
@@ -31,7 +31,7 @@
  * @node: in @requests until it is answered
  * @dev: of the caller's open file
  * @held: what is reported; written before it is linked, but for seen
- * @wait: the caller
+ * @task: the caller
  * @answered: unlinked, and @verdict is valid
  * @verdict: CALLGATE_VERDICT_*
  */
@@ -39,12 +39,12 @@ struct request {
 	struct list_head node;
 	struct callgate_device *dev;
 	struct callgate_held held;
-	wait_queue_head_t wait;
+	struct task_struct *task;
 	bool answered;
 	u8 verdict;
 };
 
-/* Guards everything below and the fields above; a request's wait queue nests inside. */
+/* Guards everything below and the fields above. Who is waiting cannot end before it has taken it, so it may be woken under it. */
 static DEFINE_SPINLOCK(requests_lock);
 static LIST_HEAD(requests);
 static u32 request_count;
@@ -59,7 +59,7 @@ static void answer(struct request *request, u8 verdict)
 	generation++;
 	request->verdict = verdict;
 	WRITE_ONCE(request->answered, true);
-	wake_up(&request->wait);
+	wake_up_process(request->task);
 }
 
 static struct request *find(u64 id)
@@ -92,27 +92,40 @@ static int admit(const struct request *request)
 	return same >= CALLGATE_MAX_REQUESTS_UID ? -EBUSY : 0;
 }
 
-#define hold_until(request, condition, timeout)                         \
-	___wait_event((request)->wait, ___wait_cond_timeout(condition), \
-		      (TASK_KILLABLE | TASK_FREEZABLE), 0, timeout,     \
-		      __ret = schedule_timeout(__ret))
-
-static long wait_for_answer(struct request *request)
+/* Until it is answered, or, where that is asked for, seen. What is left of @left, 0 when it is over, or -ERESTARTSYS. */
+static long wait_until(const struct request *request, bool or_seen, long left)
 {
-	long left = CALLGATE_SEEN_SECONDS * HZ;
+	for (;;) {
+		set_current_state(TASK_KILLABLE | TASK_FREEZABLE);
+		if (READ_ONCE(request->answered) || (or_seen && READ_ONCE(request->held.seen)))
+			break;
+		if (fatal_signal_pending(current)) {
+			left = -ERESTARTSYS;
+			break;
+		}
+		if (!left)
+			break;
+		left = schedule_timeout(left);
+	}
+	__set_current_state(TASK_RUNNING);
+	return left;
+}
 
-	left = hold_until(request, READ_ONCE(request->answered) || READ_ONCE(request->held.seen),
-			  left);
-	if (left <= 0 || READ_ONCE(request->answered))
+static long wait_for_answer(const struct request *request)
+{
+	long left = wait_until(request, true, CALLGATE_SEEN_SECONDS * HZ);
+
+	if (left < 0 || READ_ONCE(request->answered) || !READ_ONCE(request->held.seen))
 		return left;
 	left += (CALLGATE_HOLD_SECONDS - CALLGATE_SEEN_SECONDS) * HZ;
-	return hold_until(request, READ_ONCE(request->answered), left);
+	return wait_until(request, false, left);
 }
 
 int callgate_request_hold(struct callgate_device *dev, u8 op)
 {
 	struct request request = {
 		.dev = dev,
+		.task = current,
 		.verdict = CALLGATE_VERDICT_DENY,
 		.held = { .device = dev->id, .kinds = dev->kinds, .op = op },
 	};
@@ -121,7 +134,6 @@ int callgate_request_hold(struct callgate_device *dev, u8 op)
 
 	callgate_who_current(&request.held.who);
 	request.held.since = ktime_get_boottime_ns();
-	init_waitqueue_head(&request.wait);
 
 	spin_lock(&requests_lock);
 	err = admit(&request);
@@ -164,7 +176,7 @@ int callgate_request_seen(u64 id)
 	if (request && !request->held.seen) {
 		WRITE_ONCE(request->held.seen, true);
 		generation++;
-		wake_up(&request->wait);
+		wake_up_process(request->task);
 	}
 	spin_unlock(&requests_lock);
 	return request ? 0 : -ENOENT;
