@@ -437,6 +437,8 @@ static void listen_to(struct gate *gate)
 	/* Else each message is looked at once before it is read. */
 	nl_socket_set_msg_buf_size(gate->sock, MESSAGE_MAX);
 	nl_socket_disable_msg_peek(gate->sock);
+	/* Who wants one asks for it. */
+	nl_socket_disable_auto_ack(gate->sock);
 	nl_cb_set(gate->cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, on_any_sequence, gate);
 	nl_cb_set(gate->cb, NL_CB_VALID, NL_CB_CUSTOM, on_message, gate);
 	nl_cb_set(gate->cb, NL_CB_ACK, NL_CB_CUSTOM, on_ack, gate);
