@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * How long a caller waits until somebody in user space has said no: a held request of the gate, a seccomp notification, and
- * a permission event of fanotify on a regular file, in turns, so that all three see the same machine. Then more askers at once
- * than the gate holds. Called in the virtual machine by tests/bench/guest-ask.
+ * a permission event of fanotify on a regular file, in turns, so that all see the same machine. Beside them, what there is no way
+ * below: two programs that only wake each other, and two that send each other messages over netlink, as large as the gate's. Then more
+ * askers at once than the gate holds. Called in the virtual machine by tests/bench/guest-ask.
  *
  * Each is answered by the shortest program that can: it waits, reads one question, and writes one answer, no. With "daemon" the gate's
  * requests are answered by callgated, which runs already.
@@ -10,7 +11,8 @@
  * Usage: ask bare|counted|daemon|counted-daemon|counted-rest [REPETITIONS [SEED]]
  *   counted: in a machine that counts instructions, a thousand of them for a microsecond; without the crowd
  *   rest: the daemon comes to rest before each question
- * The seed is that of the order of the three in each turn: what comes at an interval hits each of them.
+ * Where instructions are counted, who is woken waits until who woke it sleeps: else what is left to do after an answer is counted
+ * now with this question, now with the next. The seed is that of the order in each turn: what comes at an interval hits each of them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,11 +23,13 @@
 #include <linux/seccomp.h>
 #include <linux/videodev2.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/fanotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -50,11 +54,19 @@
 #define SURPLUS		 64
 #define ONE_USER	 320 /* askers of one user, beside others */
 #define OTHERS		 8   /* users with one each */
-#define REST_US		 50000
+#define REST_US		 2000
+#define DAEMON_REST_US	 300000 /* it writes a denial down and tells it within half of that */
+/* Bytes of the gate's question here, and of its answer. */
+#define QUESTION_SIZE	 144
+#define ANSWER_SIZE	 40
 
 static struct gate *gate;
 static int camera = -1;
-static bool counted, rests;
+static bool counted;
+/* Before a question of the gate, and before each other. */
+static useconds_t gate_rest, rest;
+/* Two of each: of who asks, and of who answers. */
+static int netlink[2], wakes[2];
 
 /* ---- the three questions: errno of the answer ------------------------------------------------------------------ */
 
@@ -80,6 +92,26 @@ static int ask_fanotify(void)
 		return errno;
 	close(fd);
 	return 0;
+}
+
+static int ask_netlink(void)
+{
+	static char question[QUESTION_SIZE], answer[ANSWER_SIZE];
+
+	if (send(netlink[0], question, sizeof(question), 0) != sizeof(question) ||
+	    recv(netlink[0], answer, sizeof(answer), 0) != sizeof(answer))
+		return errno;
+	return EACCES;
+}
+
+static int ask_eventfd(void)
+{
+	uint64_t one = 1;
+
+	if (write(wakes[1], &one, sizeof(one)) != sizeof(one) ||
+	    read(wakes[0], &one, sizeof(one)) != sizeof(one))
+		return errno;
+	return EACCES;
 }
 
 /* ---- who answers ----------------------------------------------------------------------------------------------- */
@@ -173,6 +205,46 @@ _Noreturn static void answer_fanotify(int group)
 	}
 }
 
+_Noreturn static void answer_netlink(void)
+{
+	static char question[QUESTION_SIZE], answer[ANSWER_SIZE];
+
+	while (recv(netlink[1], question, sizeof(question), 0) == sizeof(question))
+		if (send(netlink[1], answer, sizeof(answer), 0) != sizeof(answer))
+			break;
+	_exit(1);
+}
+
+_Noreturn static void answer_eventfd(void)
+{
+	uint64_t one;
+
+	while (read(wakes[1], &one, sizeof(one)) == sizeof(one))
+		if (write(wakes[0], &one, sizeof(one)) != sizeof(one))
+			break;
+	_exit(1);
+}
+
+/* Two sockets, each connected to the other. */
+static void netlink_pair(void)
+{
+	struct sockaddr_nl address[2];
+	socklen_t size;
+
+	for (int i = 0; i < 2; i++) {
+		address[i] = (struct sockaddr_nl){ .nl_family = AF_NETLINK };
+		size = sizeof(address[i]);
+		netlink[i] = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_USERSOCK);
+		if (netlink[i] < 0 ||
+		    bind(netlink[i], (struct sockaddr *)&address[i], sizeof(address[i])) ||
+		    getsockname(netlink[i], (struct sockaddr *)&address[i], &size))
+			grants_die("netlink");
+	}
+	for (int i = 0; i < 2; i++)
+		if (connect(netlink[i], (struct sockaddr *)&address[!i], sizeof(address[!i])))
+			grants_die("netlink");
+}
+
 static pid_t child(void)
 {
 	pid_t pid = fork();
@@ -223,12 +295,12 @@ static const struct way {
 	int (*ask)(void);
 	int answer;
 } ways[] = {
-	{ "gate", ask_gate, EACCES },
-	{ "seccomp", ask_seccomp, EACCES },
-	{ "fanotify", ask_fanotify, EPERM },
+	{ "gate", ask_gate, EACCES },	     { "seccomp", ask_seccomp, EACCES },
+	{ "fanotify", ask_fanotify, EPERM }, { "netlink", ask_netlink, EACCES },
+	{ "eventfd", ask_eventfd, EACCES },
 };
 
-#define WAYS 3
+#define WAYS 5
 
 /* What counts time would count instructions of this program's own, and the kernel's idea of how fast the clock is. */
 static uint64_t now(void)
@@ -254,7 +326,7 @@ static void shuffle(int order[WAYS], uint32_t *random)
 static void in_turns(const char *scenario, unsigned int repetitions, uint32_t random)
 {
 	struct sample sample[WAYS] = {};
-	int order[WAYS] = { 0, 1, 2 };
+	int order[WAYS] = { 0, 1, 2, 3, 4 };
 	uint64_t begun;
 	int got;
 
@@ -265,8 +337,8 @@ static void in_turns(const char *scenario, unsigned int repetitions, uint32_t ra
 			if (i % WAYS == 0)
 				shuffle(order, &random);
 			way = &ways[order[i % WAYS]];
-			if (rests && way == &ways[0])
-				usleep(REST_US);
+			if (rest)
+				usleep(way == &ways[0] ? gate_rest : rest);
 			begun = now();
 			got = way->ask();
 			sample_add(&sample[order[i % WAYS]], (double)(now() - begun) / 1000);
@@ -423,7 +495,12 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	counted = !strncmp(argv[1], "counted", 7);
-	rests = !strcmp(argv[1], "counted-rest");
+	if (counted && sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){}))
+		grants_die("SCHED_BATCH");
+	if (!strcmp(argv[1], "counted") || !strcmp(argv[1], "counted-rest")) {
+		rest = REST_US;
+		gate_rest = bare ? REST_US : DAEMON_REST_US;
+	}
 	camera = open("/dev/video0", O_RDWR | O_CLOEXEC);
 	if (camera < 0)
 		grants_die("/dev/video0");
@@ -439,6 +516,17 @@ int main(int argc, char **argv)
 	answering[1] = child();
 	if (!answering[1])
 		answer_fanotify(group);
+	netlink_pair();
+	answering[3] = child();
+	if (!answering[3])
+		answer_netlink();
+	wakes[0] = eventfd(0, EFD_CLOEXEC);
+	wakes[1] = eventfd(0, EFD_CLOEXEC);
+	if (wakes[0] < 0 || wakes[1] < 0)
+		grants_die("eventfd");
+	answering[4] = child();
+	if (!answering[4])
+		answer_eventfd();
 	/* Before the filter there must be somebody who can take the listener, and is not filtered himself. */
 	int pair[2];
 
