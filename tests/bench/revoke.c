@@ -7,7 +7,10 @@
  * The program that captures is a child, which notes the time of each picture; the parent ends the session: as the controller, with REVOKE, or,
  * while callgated is that, over D-Bus and by closing the channel, in turns.
  *
- * Usage: revoke bare|daemon [TIMES]
+ * It ends at any moment between two pictures or periods, which the seed chooses.
+ *
+ * Usage: revoke bare|daemon|counted|counted-daemon [TIMES [SEED]]
+ *   counted: the same in a machine whose clock is its instructions, so that its time is not the host's
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,6 +63,7 @@ struct way {
 
 static struct shared *shared;
 static struct gate *gate;
+static uint32_t random_state = 1;
 
 static void note(void)
 {
@@ -202,15 +206,27 @@ static void wait_for_child(const struct way *way, pid_t pid)
 	way->serve();
 }
 
+/* Less than @limit. */
+static uint64_t next_random(uint64_t limit)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 17;
+	random_state ^= random_state << 5;
+	return random_state % limit;
+}
+
 static void end_once(const struct way *way, pid_t pid, double interval, struct result *result)
 {
-	uint64_t begun, last;
+	uint64_t begun, last, end;
 
 	shared->taken = 0;
 	shared->denied = 0;
 	way->begin(pid);
 	__atomic_add_fetch(&shared->go, 1, __ATOMIC_ACQ_REL);
 	while (__atomic_load_n(&shared->taken, __ATOMIC_ACQUIRE) < FIRST)
+		wait_for_child(way, pid);
+	end = sample_now() + next_random((uint64_t)interval);
+	while (sample_now() < end)
 		wait_for_child(way, pid);
 	begun = sample_now();
 	way->end();
@@ -267,14 +283,24 @@ static void measure(const char *what, const char *unit_of, double interval, bool
 int main(int argc, char **argv)
 {
 	unsigned int times = argc > 2 ? (unsigned int)atoi(argv[2]) : TIMES;
-	bool bare_gate = argc > 1 && !strcmp(argv[1], "bare");
-	const struct way *ways = bare_gate ? bare : daemon_ways;
-	unsigned int n = bare_gate ? 1 : 2;
+	static const char *const modes[] = { "bare", "daemon", "counted", "counted-daemon" };
+	bool bare_gate, counted;
+	const struct way *ways;
+	unsigned int n, mode = 0;
 
-	if (argc < 2 || argc > 3 || !times || (!bare_gate && strcmp(argv[1], "daemon"))) {
-		fprintf(stderr, "usage: revoke bare|daemon [TIMES]\n");
+	while (mode < 4 && argc > 1 && strcmp(argv[1], modes[mode]))
+		mode++;
+	if (argc > 3)
+		random_state = (uint32_t)strtoul(argv[3], NULL, 10);
+	if (argc < 2 || argc > 4 || mode == 4 || !times || !random_state) {
+		fprintf(stderr,
+			"usage: revoke bare|daemon|counted|counted-daemon [TIMES [SEED]]\n");
 		return 2;
 	}
+	bare_gate = mode % 2 == 0;
+	counted = mode >= 2;
+	ways = bare_gate ? bare : daemon_ways;
+	n = bare_gate ? 1 : 2;
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
 	if (shared == MAP_FAILED)
@@ -286,7 +312,8 @@ int main(int argc, char **argv)
 	} else {
 		call_connect();
 	}
-	measure("camera", "picture", 1e9 / 60, watch, times, ways, n);
-	measure("microphone", "period", 1e9 * RECORDER_PERIOD / 48000, listen_to, times, ways, n);
+	measure(counted ? "counted-camera" : "camera", "picture", 1e9 / 60, watch, times, ways, n);
+	measure(counted ? "counted-microphone" : "microphone", "period",
+		1e9 * RECORDER_PERIOD / 48000, listen_to, times, ways, n);
 	return 0;
 }
