@@ -8,7 +8,8 @@ import sys
 from compositor import Compositor
 from prompt import APPROVE, COMPARE, SHOTS, Window, done, ok
 
-POINTER = os.path.join(os.path.dirname(os.path.realpath(__file__)), "guest", "pointer.py")
+GUEST = os.path.join(os.path.dirname(os.path.realpath(__file__)), "guest")
+POINTER, KEYBOARD = GUEST + "/pointer.py", GUEST + "/keyboard.py"
 display = Compositor()
 
 
@@ -47,6 +48,13 @@ def test_moment():
     ok(said.returncode == 0 and window.is_open(), "a press of before the window could be answered allows nothing", said.stderr)
     answer = window.answer_to(lambda: press(0))
     ok(answer[:2] == ["allow", "pointer"], "one of now does", answer)
+    window = Window(display, APPROVE).armed()
+    said = display.run("wtype", "-s", "2500", "-k", "Tab", "-k", "space")
+    ok(said.returncode == 0 and window.is_open(), "keys that are said to be of no moment allow nothing", said.stderr)
+    window.close()
+    window = Window(display, APPROVE).armed()
+    answer = window.answer_to(lambda: display.run(KEYBOARD, "Tab", "space"))
+    ok(answer[:2] == ["allow", "key"], "those of now do", answer)
 
 
 def test_connection():
