@@ -53,7 +53,7 @@ def test_moment():
     ok(said.returncode == 0 and window.is_open(), "keys that are said to be of no moment allow nothing", said.stderr)
     window.close()
     window = Window(display, APPROVE).armed()
-    answer = window.answer_to(lambda: display.run(KEYBOARD, "Tab", "space"))
+    answer = window.answer_to(lambda: display.run(KEYBOARD, "2.5", "Tab", "space"))
     ok(answer[:2] == ["allow", "key"], "those of now do", answer)
 
 

@@ -13,7 +13,12 @@ EV_KEY, EV_REL, KEY_SPACE, BTN_LEFT = 1, 2, 57, 0x110
 UI_SET_EVBIT, UI_SET_KEYBIT, UI_SET_RELBIT, UI_DEV_SETUP, UI_DEV_CREATE = 0x40045564, 0x40045565, 0x40045566, 0x405C5503, 0x5501
 VT_ACTIVATE, VT_WAITACTIVE = 0x5606, 0x5607
 DISPLAY = ":0"
-SESSION_UNIT = "alice-desktop"
+# From the window's right and lower edge to the middle of its last button, which is the one that allows.
+BUTTON = (60, 34)
+# The window is armed a second after it was seen, by its clock, which is a loaded machine's.
+SEEN_S = 2
+NO_HAND = "no hand at this seat pressed it"
+FOLDER = "/run/user/1000"
 HERE = os.path.dirname(os.path.realpath(__file__))
 
 
@@ -25,6 +30,10 @@ def until(question, limit=LIMIT_S, pause=0.1):
         if answer or time.monotonic() > end:
             return answer
         time.sleep(pause)
+
+
+def button(place):
+    return place[0] + place[2] - BUTTON[0], place[1] + place[3] - BUTTON[1]
 
 
 class Forger:
@@ -47,6 +56,28 @@ class Forger:
         for value in (1, 0):
             for kind, code in ((EV_KEY, key), (0, 0)):
                 os.write(self.fd, struct.pack("llHHi", 0, 0, kind, code, value if kind else 0))
+            time.sleep(0.1)
+
+    def close(self):
+        os.close(self.fd)
+
+
+class Bluetooth:
+    """A keyboard that comes the way that Bluetooth's do: from a daemon of root's, through uhid."""
+
+    # Eight modifiers, a byte for nothing, six keys.
+    DESCRIPTOR = bytes.fromhex("05010906a101050719e029e71500250175019508810295017508810195067508150025650507190029658100c0")
+    CREATE2, INPUT2, BUS_BLUETOOTH, SPACE = 11, 12, 5, 0x2C
+
+    def __init__(self):
+        self.fd = os.open("/dev/uhid", os.O_RDWR)
+        os.write(self.fd, struct.pack("<I128s64s64sHHIIII4096s", self.CREATE2, b"Keyboard", b"", b"", len(self.DESCRIPTOR), self.BUS_BLUETOOTH,
+                                      1, 1, 1, 0, self.DESCRIPTOR))
+
+    def press(self):
+        for key in (self.SPACE, 0):
+            report = bytes((0, 0, key, 0, 0, 0, 0, 0))
+            os.write(self.fd, struct.pack("<IH4096s", self.INPUT2, len(report), report))
             time.sleep(0.1)
 
     def close(self):
@@ -106,6 +137,8 @@ class Hand:
 class Desk:
     """Alice's session on the seat: a real one, opened by PAM, with an X server that logind gives the devices to."""
 
+    kind, terminal, unit = "x11", 7, "alice-desktop"
+
     def __init__(self, script):
         self.environment = ["env", "DISPLAY=" + DISPLAY, "HOME=/home/alice"]
         self.script = script
@@ -123,12 +156,16 @@ class Desk:
             fcntl.ioctl(console, VT_WAITACTIVE, terminal)
 
     def open(self):
-        subprocess.run(["systemd-run", "--quiet", "--unit", SESSION_UNIT, "-p", "User=alice", "-p", "PAMName=login",
-                        "-p", "TTYPath=/dev/tty7", "-p", "StandardInput=tty", "-p", "StandardOutput=journal",
-                        "-p", "UtmpIdentifier=tty7", "-p", "UtmpMode=user", "-E", "XDG_SESSION_TYPE=x11",
-                        "-E", "XDG_SESSION_CLASS=user", "-E", "XDG_SEAT=seat0", "-E", "XDG_VTNR=7", self.script], check=True)
-        self.front(7)
-        return until(lambda: self.as_alice("xdotool", "getmouselocation").returncode == 0)
+        terminal = str(self.terminal)
+        subprocess.run(["systemd-run", "--quiet", "--unit", self.unit, "-p", "User=alice", "-p", "PAMName=login",
+                        "-p", "TTYPath=/dev/tty" + terminal, "-p", "StandardInput=tty", "-p", "StandardOutput=journal",
+                        "-p", "UtmpIdentifier=tty" + terminal, "-p", "UtmpMode=user", "-E", "XDG_SESSION_TYPE=" + self.kind,
+                        "-E", "XDG_SESSION_CLASS=user", "-E", "XDG_SEAT=seat0", "-E", "XDG_VTNR=" + terminal, self.script], check=True)
+        self.front(self.terminal)
+        return until(self.is_open)
+
+    def is_open(self):
+        return self.as_alice("xdotool", "getmouselocation").returncode == 0
 
     @staticmethod
     def other_session(name, terminal):
@@ -152,7 +189,11 @@ class Desk:
 
     def user(self, *words):
         """systemctl --user, as alice."""
-        return self.as_alice("env", "XDG_RUNTIME_DIR=/run/user/1000", "systemctl", "--user", *words)
+        return self.as_alice("env", "XDG_RUNTIME_DIR=" + FOLDER, "systemctl", "--user", *words)
+
+    def activate(self, name):
+        """By the accessibility bus."""
+        return self.as_alice("env", f"DBUS_SESSION_BUS_ADDRESS=unix:path={FOLDER}/bus", HERE + "/activate.py", name).stdout
 
     def xdo(self, *words):
         return self.as_alice("xdotool", *words).stdout.strip()

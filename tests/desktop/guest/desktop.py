@@ -15,15 +15,12 @@ import demo  # noqa: E402
 import naming  # noqa: E402
 import sitting  # noqa: E402
 import unit  # noqa: E402
+import wayland  # noqa: E402
 from demo import Call, Person, Program, Relay, capturing_by_kernel, denied_camera, run  # noqa: E402
-from desk import BTN_LEFT, LIMIT_S, SESSION_UNIT, Desk, Forger, Hand, Monitor, until  # noqa: E402
+from desk import BTN_LEFT, LIMIT_S, NO_HAND, SEEN_S, Desk, Forger, Hand, Monitor, button, until  # noqa: E402
 from unit import ok, show, systemctl  # noqa: E402
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-# From the window's right and lower edge to the middle of its last button, which is the one that allows.
-BUTTON = (60, 34)
-# The window is armed a second after it was seen, by its clock, which is a loaded machine's.
-SEEN_S = 2
 
 
 class Asker:
@@ -45,19 +42,20 @@ class Asker:
         time.sleep(SEEN_S)
         return place
 
+    def line(self):
+        """What became of it, where it is asked without a window."""
+        self.last = self.process.stdout.readline().strip()
+        return self.last
+
     def answer(self):
         """What became of it, once the window is gone: the next one is not taken for it."""
-        self.last = self.process.stdout.readline().strip()
+        self.line()
         self.desk.gone()
         return self.last
 
     def why(self):
         """The answer, and what the agent said of it."""
         return self.last + "\n" + self.desk.journal(["_COMM=callgate-agent"], self.begun - 1)
-
-
-def button(place):
-    return place[0] + place[2] - BUTTON[0], place[1] + place[3] - BUTTON[1]
 
 
 def prepare():
@@ -78,7 +76,7 @@ def prepare():
 
 def open_desk(desk):
     opened = desk.open()
-    ok(opened, "alice's session has an X server", systemctl("status", SESSION_UNIT).stdout)
+    ok(opened, "alice's session has an X server", systemctl("status", desk.unit).stdout)
     if not opened:
         print(desk.journal([], time.time() - 100), open("/tmp/Xorg.alice.log").read()[-5000:], file=sys.stderr)
         return False
@@ -121,9 +119,6 @@ def call(alice, bob, desk, hand):
     now.stop()
     relay.tell("quit")
     ok(until(lambda: not capturing_by_kernel()), "and it ends with the call")
-
-
-NO_HAND = "no hand at this seat pressed it"
 
 
 def presses(asker, desk, hand):
@@ -222,6 +217,17 @@ def clothes(asker, desk):
     ok(plain != dressed, "which would change it", (plain, dressed))
 
 
+def by_bus(asker, desk, hand):
+    """The button, activated by a program that speaks to the window as a screen reader does."""
+    place = asker.ask()
+    said = desk.activate("Allow for this call")
+    ok("True" in said, "a program activates the button by the accessibility bus", said)
+    time.sleep(SEEN_S)
+    hand.move(*button(place))
+    hand.click()
+    ok(asker.answer() == "approved 3", "which allows nothing; the press of a hand then does", asker.why())
+
+
 def seats(asker, desk, hand):
     """Somebody else's terminal is in front. logind learns of a switch a moment later."""
     def in_front():
@@ -239,29 +245,36 @@ def seats(asker, desk, hand):
     ok(asker.answer() == "approved 3", "back in front she is", asker.why())
 
 
-def main():
-    monitor = Monitor()
-    alice = Person("alice")
-    bob = prepare()
+def on_x11(alice, bob, monitor, forger, alone):
     desk = Desk(HERE + "/session")
     hand = Hand(monitor, desk)
-    forger = Forger()
-    opened = open_desk(desk)
-    alone = sys.argv[1:] == ["sitting"]
-    opened = opened and ok(bob.start_agent(), "Bob has his terminal", bob.agent.text)
-    if opened and not alone:
+    if not open_desk(desk) or not ok(bob.start_agent(), "Bob has his terminal", bob.agent.text):
+        return
+    if not alone:
         call(alice, bob, desk, hand)
-    if opened:
-        sitting.run_all(desk, hand, alice, bob, button, SEEN_S, alone)
-        naming.run_all(alice)
-    if opened and not alone:
-        asker = Asker(desk, alice)
-        ok(asker.ready, "a program of hers asks for calls", asker.ready)
-        presses(asker, desk, hand)
-        forgers(asker, desk, hand, forger)
-        displays(asker, desk, hand, alice)
-        clothes(asker, desk)
-        seats(asker, desk, hand)
+    sitting.run_all(desk, hand, alice, bob, button, SEEN_S, alone)
+    naming.run_all(alice)
+    if alone:
+        return
+    asker = Asker(desk, alice)
+    ok(asker.ready, "a program of hers asks for calls", asker.ready)
+    presses(asker, desk, hand)
+    forgers(asker, desk, hand, forger)
+    displays(asker, desk, hand, alice)
+    clothes(asker, desk)
+    seats(asker, desk, hand)
+
+
+def main():
+    word = sys.argv[1:]
+    monitor = Monitor()
+    alice = Person("alice")
+    forger = Forger()
+    bob = prepare()
+    if word == ["wayland"]:
+        wayland.run_all(monitor, alice, lambda desk: Asker(desk, alice), forger, by_bus)
+    else:
+        on_x11(alice, bob, monitor, forger, word == ["sitting"])
     print(f"1..{unit.count}", flush=True)
     if unit.failed:
         print(subprocess.run(["journalctl", "--no-pager", "-n", "100"], capture_output=True, text=True,
