@@ -130,11 +130,15 @@ static const char *field_of(const char *line, unsigned int number)
 
 static bool image_of(const char *line, const char *exe, char *ret_name)
 {
-	const char *point = field_of(line, 4), *rest = strstr(line, " - fuse.");
+	static const char fuse[] = " - fuse";
+	const char *point = field_of(line, 4), *rest = strstr(line, fuse);
 	const char *source = rest != NULL ? field_of(rest + strlen(" - "), 1) : NULL;
 	size_t length;
 
 	if (point == NULL || source == NULL || source < point)
+		return false;
+	/* What mounted it may have a name there, or none; fuseblk is a disk. */
+	if (rest[strlen(fuse)] != '.' && rest[strlen(fuse)] != ' ')
 		return false;
 	length = strcspn(point, " ");
 	if (strncmp(point, exe, length) != 0 || exe[length] != '/')

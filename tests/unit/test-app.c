@@ -72,13 +72,18 @@ static void mounts_name_images(void **state)
 		"61 22 0:44 / /tmp/.mount_CallMeAbC123 ro,nosuid,nodev,relatime shared:9 - fuse.CallMe.AppImage "
 		"CallMe.AppImage ro,user_id=1000,group_id=1000\n"
 		"62 22 0:45 / /tmp/.mount_plain ro - squashfs /home/u/x.img ro\n"
-		"63 22 0:46 / /tmp/.mount_deep ro - fuse.x /home/u/Apps/Deep.AppImage ro\n";
+		"63 22 0:46 / /tmp/.mount_deep ro - fuse.x /home/u/Apps/Deep.AppImage ro\n"
+		"64 22 0:47 / /tmp/.mount_bare ro - fuse Bare.AppImage ro\n"
+		"65 22 8:2 / /tmp/.mount_disk ro - fuseblk /dev/sdb1 ro\n";
 	char name[APP_ID_MAX + 1];
 
 	assert_true(app_name_image(mounts, "/tmp/.mount_CallMeAbC123/usr/bin/callme", name));
 	assert_string_equal(name, "CallMe.AppImage");
 	assert_true(app_name_image(mounts, "/tmp/.mount_deep/AppRun", name));
 	assert_string_equal(name, "Deep.AppImage");
+	assert_true(app_name_image(mounts, "/tmp/.mount_bare/AppRun", name));
+	assert_string_equal(name, "Bare.AppImage");
+	assert_false(app_name_image(mounts, "/tmp/.mount_disk/x", name));
 	assert_false(app_name_image(mounts, "/tmp/.mount_CallMeAbC1234/usr/bin/callme", name));
 	assert_false(app_name_image(mounts, "/tmp/.mount_plain/x", name));
 	assert_false(app_name_image(mounts, "/usr/bin/callme", name));
