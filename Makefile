@@ -73,7 +73,7 @@ daemon_bin := $(if $(wildcard daemon/main.c),$(BUILD)/callgated)
 
 # ---- what a person asks for ------------------------------------------------------------------------------------
 
-.PHONY: all module driver module-test daemon tools tests demo check check-unit check-kernel check-bus check-desktop check-vm check-upgrade check-debug check-leaks \
+.PHONY: all module driver module-test daemon tools tests demo check check-unit check-kernel check-bus check-desktop check-vm check-session check-upgrade check-debug check-leaks \
 	check-kernels debug-kernel lint clean help setup install deb check-build
 
 all: module daemon tools ## build the module, the daemon and the tools (default)
@@ -162,6 +162,11 @@ soak: ## endurance and fuzzers of the module in full, hours; SOAK=percent KFUZZ_
 
 # tests/pipewire/rules.mk
 check-sound: ## PipeWire in full, half an hour: real devices, restarts, apps; RUNS=3 BROWSERS=1
+
+# Each boots a desktop of its own.
+check-session: all deb ## whole desktops from the packages: X11, Wayland, sandboxes, most of an hour
+	$(Q)tests/run --timeout 7200 'tests/desktop/desktop_test sitting' 'tests/desktop/desktop_test --packages' \
+		$(foreach w,wayland sandboxes,'tests/desktop/desktop_test --packages $w')
 
 check-upgrade: all deb ## packages, a kernel's arrival and Secure Boot on a whole machine that runs, most of an hour
 	$(Q)$(if $(newer),$(MAKE) module KERNEL='$(newer)')

@@ -18,7 +18,7 @@ import unit  # noqa: E402
 import wayland  # noqa: E402
 from demo import Call, Person, Program, Relay, capturing_by_kernel, denied_camera, run  # noqa: E402
 from desk import BTN_LEFT, LIMIT_S, NO_HAND, SEEN_S, Desk, Forger, Hand, Monitor, button, until  # noqa: E402
-from unit import ok, show, systemctl  # noqa: E402
+from unit import ctl, ok, show, systemctl  # noqa: E402
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 
@@ -56,6 +56,18 @@ class Asker:
     def why(self):
         """The answer, and what the agent said of it."""
         return self.last + "\n" + self.desk.journal(["_COMM=callgate-agent"], self.begun - 1)
+
+
+def install():
+    """What the packages left, where they were installed: a machine that only reports, until somebody says otherwise."""
+    packages = ["callgate", "callgate-agent"]
+    seen = run(["dpkg-query", "-W", "-f", "${db:Status-Status} ", *packages])[1]
+    if "no packages found" in seen:
+        return
+    ok(seen.split() == ["installed"] * len(packages) and "Gate: permissive" in ctl("status")[1], "the packages are installed",
+       seen + ctl("status")[1])
+    code, text = ctl("enforce", "--yes")
+    ok(code == 0 and "Gate: present" in ctl("status")[1], "and the gate enforces from now on", text)
 
 
 def prepare():
@@ -270,6 +282,7 @@ def main():
     monitor = Monitor()
     alice = Person("alice")
     forger = Forger()
+    install()
     bob = prepare()
     if word == ["wayland"]:
         wayland.run_all(monitor, alice, lambda desk: Asker(desk, alice), forger, by_bus)

@@ -11,13 +11,17 @@ RUNTIME = "XDG_RUNTIME_DIR=/run/user/1000"
 SANDBOX = ("unshare", "--user", "--map-current-user", "--mount")
 
 
+def sessions(alice):
+    return json.loads(run(alice.argv(CTL, "sessions", "--json"))[1])
+
+
 def named(alice, *start):
     """The session's app, and whether that is proven; the error where it was refused."""
     recorder = Recorder(alice, *start)
     said = recorder.do("local")
     if said != "asked":
         return said
-    shown = json.loads(run(alice.argv(CTL, "sessions", "--json"))[1])
+    shown = sessions(alice)
     recorder.do("end")
     recorder.process.kill()
     recorder.process.wait()

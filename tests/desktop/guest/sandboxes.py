@@ -1,0 +1,205 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Apps in Flatpak's sandbox and in an AppImage, as their own tools make and start them: what they are called, refused, asked, allowed. TAP.
+Run by tests/desktop/desktop_test.
+
+A runtime and an app are made here of this machine's files, because nothing can be fetched; Flatpak does with them what it does with others.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "vm", "guest"))
+import unit  # noqa: E402
+from demo import Person, run  # noqa: E402
+from desk import FOLDER, Desk, Hand, Monitor, button, until  # noqa: E402
+from desktop import SEEN_S, install, open_desk, prepare  # noqa: E402
+from naming import sessions  # noqa: E402
+from sitting import Recorder, as_delivered, configure  # noqa: E402
+from unit import ok  # noqa: E402
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+APP, RUNTIME, BRANCH = "org.example.Recorder", "org.example.Platform", "stable"
+WORK = "/home/alice/apps"
+PYTHON = os.path.realpath("/usr/bin/python3")
+ENVIRONMENT = ("env", "HOME=/home/alice", "XDG_RUNTIME_DIR=" + FOLDER, f"DBUS_SESSION_BUS_ADDRESS=unix:path={FOLDER}/bus",
+               "XDG_DATA_DIRS=/usr/local/share:/usr/share")
+# A runtime's loader makes itself a list of what it can load at the first start.
+PROGRAMS = (PYTHON, "/bin/dash", "/sbin/ldconfig")
+IMAGE = WORK + "/Recorder.AppImage"
+
+RUNTIME_FACTS = f"""[Runtime]
+name={RUNTIME}
+runtime={RUNTIME}/x86_64/{BRANCH}
+sdk={RUNTIME}/x86_64/{BRANCH}
+"""
+APP_FACTS = f"""[Application]
+name={APP}
+runtime={RUNTIME}/x86_64/{BRANCH}
+sdk={RUNTIME}/x86_64/{BRANCH}
+command=recorder
+
+[Context]
+devices=all;
+
+[System Bus Policy]
+org.callgate1=talk
+"""
+# As the usual one does, which is not in Debian: mounts what is behind it, and starts that.
+IMAGE_RUNTIME = """#!/bin/sh
+APPDIR=$(mktemp -d /tmp/.mount_RecordXXXXXX) && export APPDIR
+squashfuse -o offset={size},fsname="${{0##*/}}" "$0" "$APPDIR" || exit 1
+"$APPDIR/AppRun" "$@"
+fusermount3 -u "$APPDIR"
+exit
+"""
+IMAGE_APP = """#!/bin/sh
+PYTHONHOME=/usr exec "$APPDIR/usr/bin/recorder" "$APPDIR/recorder.py"
+"""
+
+
+class Sandboxed(Recorder):
+    """The same recorder, started as its sandbox starts it."""
+
+    def __init__(self, person, *argv):  # pylint: disable=super-init-not-called
+        self.process = subprocess.Popen(person.argv(*ENVIRONMENT, *argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.started = self.process.stdout.readline().strip() == "ready"
+
+
+def write(path, text, mode=0o644):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(path, mode)
+
+
+def libraries(paths):
+    said = run(["ldd", *paths])[1]
+    return sorted(set(re.findall(r"(/\S+) \(0x", said)))
+
+
+def make_runtime(folder):
+    """Python, and what it needs to speak on the bus."""
+    files = folder + "/usr"
+    packages = "/usr/lib/python3/dist-packages"
+    standard = "/usr/lib/" + os.path.basename(PYTHON)
+    shutil.copytree(standard, files + standard[4:], ignore=shutil.ignore_patterns("__pycache__", "test", "config-*"))
+    os.makedirs(files + packages[4:])
+    for name in os.listdir(packages):
+        if name == "dbus":
+            shutil.copytree(f"{packages}/{name}", files + f"{packages}/{name}"[4:])
+        elif name.startswith("_dbus"):
+            shutil.copy(f"{packages}/{name}", files + packages[4:])
+    extensions = [os.path.join(at, name) for at, _, names in os.walk(files) for name in names if name.endswith(".so")]
+    for name in (files + "/bin", files + "/etc", folder + "/files"):
+        os.makedirs(name)
+    for program in PROGRAMS:
+        shutil.copy(program, files + "/bin")
+    for name, target in (("python3", os.path.basename(PYTHON)), ("sh", "dash")):
+        os.symlink(target, f"{files}/bin/{name}")
+    for library in libraries([*PROGRAMS, *extensions]):
+        place = files + ("" if library.startswith("/lib64/") else "/lib/x86_64-linux-gnu/")
+        place += library if library.startswith("/lib64/") else ""
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        shutil.copy(library, place)
+    write(folder + "/metadata", RUNTIME_FACTS)
+
+
+def make_app(folder):
+    os.makedirs(folder + "/files/bin")
+    os.makedirs(folder + "/export")
+    shutil.copy(HERE + "/recorder.py", folder + "/files/bin/recorder")
+    os.chmod(folder + "/files/bin/recorder", 0o755)
+    write(folder + "/metadata", APP_FACTS)
+
+
+def make_image(folder):
+    write(folder + "/AppRun", IMAGE_APP, 0o755)
+    os.makedirs(folder + "/usr/bin")
+    shutil.copy(PYTHON, folder + "/usr/bin/recorder")
+    shutil.copy(HERE + "/recorder.py", folder)
+    run(["mksquashfs", folder, folder + ".squashfs", "-quiet", "-no-progress", "-all-root", "-comp", "gzip"])
+    size = len(IMAGE_RUNTIME.format(size=1000))
+    with open(IMAGE, "wb") as file, open(folder + ".squashfs", "rb") as rest:
+        head = IMAGE_RUNTIME.format(size=f"{size:04d}").encode()
+        assert len(head) == size
+        file.write(head)
+        shutil.copyfileobj(rest, file)
+    os.chmod(IMAGE, 0o755)
+
+
+class Table:
+    def __init__(self, desk, hand, alice):
+        self.desk, self.hand, self.alice = desk, hand, alice
+
+    def do(self, *argv):
+        status, text = run(self.alice.argv(*ENVIRONMENT, *argv), 600)
+        return status == 0, text
+
+    def allowed(self):
+        place = self.desk.window()
+        if not place:
+            return False
+        time.sleep(SEEN_S)
+        self.hand.move(*button(place))
+        self.hand.click()
+        return self.desk.gone()
+
+
+def install_flatpak(table):
+    make_runtime(WORK + "/runtime")
+    make_app(WORK + "/app")
+    run(["chown", "-R", "alice:alice", WORK])
+    steps = (("flatpak", "build-export", "--runtime", WORK + "/repo", WORK + "/runtime", BRANCH),
+             ("flatpak", "build-export", WORK + "/repo", WORK + "/app", BRANCH),
+             ("flatpak", "remote-add", "--user", "--no-gpg-verify", "here", WORK + "/repo"),
+             ("flatpak", "install", "--user", "--noninteractive", "here", f"{APP}//{BRANCH}"))
+    for step in steps:
+        good, text = table.do(*step)
+        if not good:
+            return ok(False, " ".join(step[:2]), text)
+    return ok(APP in table.do("flatpak", "list", "--user")[1], "Flatpak has an app and its runtime installed")
+
+
+def use(table, what, start, name):
+    """Refused before it is asked about, allowed after, refused again; and what it is called meanwhile."""
+    recorder = Sandboxed(table.alice, *start)
+    if not ok(recorder.started and recorder.do("read") == "EACCES", f"{what} starts, and is refused outside of what was allowed"):
+        return
+    said = recorder.do("local")
+    shown = [(one["app"], one["app_proven"]) for one in sessions(table.alice)]
+    ok(said == "asked" and shown == [(name, False)], f"it is called {name}, which is its own word", (said, shown))
+    ok(table.allowed() and recorder.becomes("live 2") and recorder.do("read") == "picture", "allowed by a hand it captures", recorder.do("state"))
+    other = Sandboxed(table.alice, *start)
+    ok(other.started and other.do("read") == "EACCES", "the same app, started again, was not allowed that")
+    other.process.kill()
+    recorder.do("end")
+    ok(until(lambda: recorder.do("read") == "EACCES"), "at the end it is refused again")
+    recorder.process.kill()
+
+
+def main():
+    alice = Person("alice")
+    install()
+    prepare()
+    desk = Desk(HERE + "/session")
+    table = Table(desk, Hand(Monitor(), desk), alice)
+    if open_desk(desk):
+        run(["modprobe", "fuse"])
+        configure("[local]\naction = ask\nseconds = 3600\n[prompt]\ntimeout = 300\n")
+        if install_flatpak(table):
+            use(table, "an app in Flatpak's sandbox", ("flatpak", "run", "--user", APP), "flatpak:" + APP)
+        make_image(WORK + "/image")
+        use(table, "an AppImage", (IMAGE,), "appimage:" + os.path.basename(IMAGE))
+        as_delivered()
+    print(f"1..{unit.count}", flush=True)
+    if unit.failed:
+        print(run(["journalctl", "--no-pager", "-n", "60"])[1], file=sys.stderr)
+    return 1 if unit.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
