@@ -14,22 +14,13 @@ import subprocess
 import sys
 import time
 
-from desk import BTN_LEFT, KEY_SPACE, LIMIT_S, Forger, Monitor, until
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "vm", "guest"))
+import unit  # noqa: E402
+from desk import BTN_LEFT, KEY_SPACE, LIMIT_S, Bluetooth, Forger, Monitor, until  # noqa: E402
+from unit import ok  # noqa: E402
 
 HELPER = "/usr/libexec/callgate-presence"
 QUIET_S = 2
-
-count = failed = 0
-
-
-def ok(good, what, seen=None):
-    global count, failed
-    count += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {what}", flush=True)
-    if not good and seen is not None:
-        print(f"# {seen!r}", flush=True)
-
 
 class Helper:
     """The helper with a socket that was made under the group."""
@@ -70,8 +61,25 @@ def as_udev_does():
         os.chmod("/dev/input/" + name, 0o660)
 
 
+def bluetooth():
+    """Its keyboards come from a daemon of root's through /dev/uhid; through one that others may use they could come from anybody."""
+    before = devices()
+    keyboard = Bluetooth()
+    ok(until(lambda: len(devices()) > len(before)), "a keyboard comes by Bluetooth", before)
+    as_udev_does()
+    for mode, heard, what in ((0o600, True, "it is heard, where only root can make one"), (0o666, False, "where others can, it is not")):
+        os.chmod("/dev/uhid", mode)
+        helper = Helper()
+        helper.line(LIMIT_S)
+        keyboard.press()
+        said = helper.line(LIMIT_S if heard else QUIET_S)
+        ok((said is not None and said[:1] == ["key"]) == heard, what, said)
+        helper.end()
+    keyboard.close()
+
+
 def main():
-    for module in ("evdev", "uinput", "psmouse"):
+    for module in ("evdev", "uinput", "psmouse", "hid_generic", "uhid"):
         subprocess.run(["modprobe", module], check=True)
     subprocess.run(["/callgate/tests/vm/guest/install"], check=True, stdout=subprocess.DEVNULL)
     monitor = Monitor()
@@ -122,9 +130,10 @@ def main():
                           capture_output=True)
     ok(done.returncode != 0 and helper.process.poll() is None, "whom the one who started it cannot signal", done)
     ok(helper.end() == 0, "it ends with its socket")
+    bluetooth()
 
 
 signal.alarm(900)
 main()
-print(f"1..{count}")
-sys.exit(1 if failed else 0)
+print(f"1..{unit.count}")
+sys.exit(1 if unit.failed else 0)
