@@ -18,6 +18,7 @@
 #define BOUND_PEERS_UID		256 /* pins */
 #define BOUND_SCOPES		32
 #define BOUND_SCOPES_UID	16 /* also those that hold what earlier sessions started */
+#define BOUND_DESCENT		32 /* from what captures up to the call's command, both counted */
 #define BOUND_DEVICES		256
 #define BOUND_STREAMS		1024
 #define BOUND_HELD_SESSION	8   /* captures that wait until their session may capture */

@@ -118,6 +118,7 @@ static int on_grant(void *userdata, struct call *call, uint32_t kinds, uint64_t 
 	};
 	int r;
 
+	call_follow(call);
 	if (grant.kinds != 0) {
 		r = gate_grant(service->gate, &grant, NULL);
 		service->metrics.grants[r < 0]++;

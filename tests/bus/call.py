@@ -13,6 +13,22 @@ from rig import *  # noqa: E402,F403
 if os.geteuid() != 0:
     plan_skip("needs root, to act as several users")
 
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(word) for word in file.read().split()]
+
+
+def move_out(*pids):
+    """Into the control group of this test, as a service manager does it that runs as root."""
+    with open("/proc/self/cgroup") as file:
+        own = next(line.strip()[3:] for line in file if line.startswith("0::"))
+    top = os.path.dirname(alice.daemon.scopes)
+    for pid in pids:
+        with open(f"{top}{own}/cgroup.procs", "w") as file:
+            file.write(str(pid))
+
+
 place = Place()
 alice = Side(place, "alice", ALICE, config="[channel]\nheartbeat = 1000\n")
 bob = Side(place, "bob", BOB, gate=False, config="[channel]\nheartbeat = 1000\n")
@@ -261,11 +277,37 @@ if alice.daemon.scopes:
        not watcher.wait_signal("SessionRemoved", 3) and alice.gate.allowed() == 3, "where it may call exec")
     ok("what it starts" in alice.properties(path)["Subject"], "and people are told what may capture")
     alice.app.call(path, SESSION, "End")
+    relay.stop()
+    wait_for(lambda: bob.properties(other) is None)
+
+    # ---- a service manager of the user's moves who asks it to
+    alice.subject = alice.app.spawn("sh", "-c", "sleep 3001 & read line; sleep 3002 & exec sleep 3003")
+    early = wait_for(lambda: children(alice.subject))[0]
+    path, other, relay = start_call(alice, bob, scope=True)
+    wait_for(lambda: alice.gate.allowed() == 3)
+    scope = cgroup_of(alice.subject)
+    alice.app.do("poke", pid=alice.subject)
+    late = next(iter(wait_for(lambda: set(children(alice.subject)) - {early})))
+    wait_for(lambda: runs(alice.subject, "sleep"))
+    move_out(alice.subject, late)
+    ok(cgroup_of(late) != scope and wait_for(lambda: cgroup_of(alice.subject) == scope, 30),
+       "moved out of its scope, a command is brought back with the next grant")
+    move_out(alice.subject)
+    alice.gate.event("denied 0 " + alice.gate.capture(late, 7, 2))
+    ok(wait_for(lambda: cgroup_of(late) == scope) and cgroup_of(alice.subject) == scope,
+       "what it started is when it is denied, and the command with it")
+    for pid in (early, loner):
+        alice.gate.event("denied 0 " + alice.gate.capture(pid, 7, 2))
+    move_out(late)
+    alice.gate.event("denied 0 " + alice.gate.capture(late, 7, 2))
+    ok(wait_for(lambda: cgroup_of(late) == scope) and scope not in (cgroup_of(early), cgroup_of(loner)),
+       "not what it had started before the call, nor what another did")
+    alice.app.call(path, SESSION, "End")
     ok(alice.gate.allowed() == 0, "at the end the grant is gone, whatever is left in the group")
     relay.stop()
     wait_for(lambda: bob.properties(other) is None)
 else:
-    for _ in range(5):
+    for _ in range(8):
         ok(True, "scopes # SKIP no control groups of version 2")
 
 # ---- the gate refuses to narrow a grant
