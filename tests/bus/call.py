@@ -13,22 +13,6 @@ from rig import *  # noqa: E402,F403
 if os.geteuid() != 0:
     plan_skip("needs root, to act as several users")
 
-
-def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(word) for word in file.read().split()]
-
-
-def move_out(*pids):
-    """Into the control group of this test, as a service manager does it that runs as root."""
-    with open("/proc/self/cgroup") as file:
-        own = next(line.strip()[3:] for line in file if line.startswith("0::"))
-    top = os.path.dirname(alice.daemon.scopes)
-    for pid in pids:
-        with open(f"{top}{own}/cgroup.procs", "w") as file:
-            file.write(str(pid))
-
-
 place = Place()
 alice = Side(place, "alice", ALICE, config="[channel]\nheartbeat = 1000\n")
 bob = Side(place, "bob", BOB, gate=False, config="[channel]\nheartbeat = 1000\n")
@@ -289,16 +273,16 @@ if alice.daemon.scopes:
     alice.app.do("poke", pid=alice.subject)
     late = next(iter(wait_for(lambda: set(children(alice.subject)) - {early})))
     wait_for(lambda: runs(alice.subject, "sleep"))
-    move_out(alice.subject, late)
+    move_out(alice.daemon, alice.subject, late)
     ok(cgroup_of(late) != scope and wait_for(lambda: cgroup_of(alice.subject) == scope, 30),
        "moved out of its scope, a command is brought back with the next grant")
-    move_out(alice.subject)
+    move_out(alice.daemon, alice.subject)
     alice.gate.event("denied 0 " + alice.gate.capture(late, 7, 2))
     ok(wait_for(lambda: cgroup_of(late) == scope) and cgroup_of(alice.subject) == scope,
        "what it started is when it is denied, and the command with it")
     for pid in (early, loner):
         alice.gate.event("denied 0 " + alice.gate.capture(pid, 7, 2))
-    move_out(late)
+    move_out(alice.daemon, late)
     alice.gate.event("denied 0 " + alice.gate.capture(late, 7, 2))
     ok(wait_for(lambda: cgroup_of(late) == scope) and scope not in (cgroup_of(early), cgroup_of(loner)),
        "not what it had started before the call, nor what another did")

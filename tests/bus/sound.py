@@ -194,4 +194,23 @@ one = seen[-1]
 ok(isinstance(one, dict) and "speaker" in one["kinds"] and "speaker" in one["programs"] and "sleep" in one["programs"],
    "the history says that it was heard, by which program, and for how long", one)
 ok(all("speaker" not in entry["kinds"] for entry in seen[:-1]), "and of the calls before that it was not", seen)
+
+# ---- a client that the user's service manager moved out of its session's scope
+alice.subject = alice.app.spawn("sh", "-c", "read line; sleep 3002 & exec sleep 3003")
+if alice.daemon.scopes:
+    path, _, relay = start_call(alice, bob, scope=True)
+    wait_for(lambda: alice.gate.allowed() == 3)
+    alice.app.do("poke", pid=alice.subject)
+    late = wait_for(lambda: children(alice.subject))[0]
+    move_out(alice.daemon, late)
+    manager.stop()
+    manager, _ = manage()
+    ok(sound(manager, "Watch", "h", {"pidfd": late})[1] == 3 and cgroup_of(late) == cgroup_of(alice.subject),
+       "is brought back, and its session covers it")
+    ok(sound(manager, "Watch", "h", {"pidfd": other})[1] == 0, "another program of the user is not")
+    alice.app.call(path, SESSION, "End")
+    relay.stop()
+else:
+    for _ in range(2):
+        ok(True, "scopes # SKIP no control groups of version 2")
 finish()

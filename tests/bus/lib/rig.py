@@ -182,6 +182,21 @@ def cgroup_of(pid):
     return 0
 
 
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(word) for word in file.read().split()]
+
+
+def move_out(daemon, *pids):
+    """Into the control group of this test, as a service manager does it that runs as root."""
+    with open("/proc/self/cgroup") as file:
+        own = next(line.strip()[3:] for line in file if line.startswith("0::"))
+    top = os.path.dirname(daemon.scopes)
+    for pid in pids:
+        with open(f"{top}{own}/cgroup.procs", "w") as file:
+            file.write(str(pid))
+
+
 class Gate:
     """The kernel's part: says who processes are, remembers grants, sends events."""
 
