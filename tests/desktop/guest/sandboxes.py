@@ -13,9 +13,10 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "vm", "guest"))
+import demo  # noqa: E402
 import unit  # noqa: E402
 from demo import Person, run  # noqa: E402
-from desk import FOLDER, Desk, Hand, Monitor, button, until  # noqa: E402
+from desk import FOLDER, LIMIT_S, Desk, Hand, Monitor, button, until  # noqa: E402
 from desktop import SEEN_S, install, open_desk, prepare  # noqa: E402
 from naming import sessions  # noqa: E402
 from sitting import Recorder, as_delivered, configure  # noqa: E402
@@ -29,6 +30,7 @@ ENVIRONMENT = ("env", "HOME=/home/alice", "XDG_RUNTIME_DIR=" + FOLDER, f"DBUS_SE
                "XDG_DATA_DIRS=/usr/local/share:/usr/share")
 # A runtime's loader makes itself a list of what it can load at the first start.
 PROGRAMS = (PYTHON, "/bin/dash", "/sbin/ldconfig")
+FLATPAK = ("flatpak", "run", "--user", APP)
 IMAGE = WORK + "/Recorder.AppImage"
 
 RUNTIME_FACTS = f"""[Runtime]
@@ -181,17 +183,42 @@ def use(table, what, start, name):
     recorder.process.kill()
 
 
+def in_call(table, bob):
+    """A call's command that Flatpak starts, which has the user's service manager move what it started into a unit of its own."""
+    kept, start = demo.PLACE + "/sandboxed", " ".join((*ENVIRONMENT, *FLATPAK))
+
+    def said():
+        with open(kept, encoding="utf-8") as file:
+            return file.read().split()
+
+    relay = demo.Relay(demo.PLACE, 9)
+    call = demo.Call(table.alice, bob, relay, ["sh", "-c", f"(while sleep 1; do echo read; done) | {start} >{kept}"],
+                     ["sh", "-c", "cat >/dev/null"])
+    answered = [table.allowed(), bob.answer("allow", LIMIT_S), bob.question(LIMIT_S), table.allowed()]
+    bob.agent.type("matches\n")
+    ok(all(answered) and until(lambda: os.path.exists(kept)), "a call has an app in Flatpak's sandbox as its command", (answered, call.caller.text))
+    unit_of = run(["sh", "-c", "cat /proc/$(pgrep -n -f /app/bin/recorder)/cgroup"])[1]
+    ok(until(lambda: "picture" in said()), "where it captures", (said(), unit_of, call.caller.text))
+    other = Sandboxed(table.alice, *FLATPAK)
+    ok(other.started and other.do("read") == "EACCES", "the same app outside of the call does not")
+    other.process.kill()
+    call.stop()
+    relay.tell("quit")
+
+
 def main():
     alice = Person("alice")
     install()
-    prepare()
+    bob = prepare()
     desk = Desk(HERE + "/session")
     table = Table(desk, Hand(Monitor(), desk), alice)
     if open_desk(desk):
         run(["modprobe", "fuse"])
         configure("[local]\naction = ask\nseconds = 3600\n[prompt]\ntimeout = 300\n")
         if install_flatpak(table):
-            use(table, "an app in Flatpak's sandbox", ("flatpak", "run", "--user", APP), "flatpak:" + APP)
+            use(table, "an app in Flatpak's sandbox", FLATPAK, "flatpak:" + APP)
+            ok(bob.start_agent(), "Bob has his terminal", bob.agent.text)
+            in_call(table, bob)
         make_image(WORK + "/image")
         use(table, "an AppImage", (IMAGE,), "appimage:" + os.path.basename(IMAGE))
         as_delivered()
