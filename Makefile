@@ -165,7 +165,8 @@ check-sound: ## PipeWire in full, half an hour: real devices, restarts, apps; RU
 
 # Each boots a desktop of its own.
 check-session: all deb ## whole desktops from the packages: X11, Wayland, sandboxes, most of an hour
-	$(Q)tests/run --timeout 7200 'tests/desktop/desktop_test sitting' 'tests/desktop/desktop_test --packages' \
+	$(Q)tests/run --timeout 7200 "$(vm) --count --daemon -- /callgate/tests/desktop/guest/latency.py" \
+		'tests/desktop/desktop_test sitting' 'tests/desktop/desktop_test --packages' \
 		$(foreach w,wayland sandboxes,'tests/desktop/desktop_test --packages $w')
 
 check-upgrade: all deb ## packages, a kernel's arrival and Secure Boot on a whole machine that runs, most of an hour

@@ -53,4 +53,4 @@ def run_all(asker, desk, hand):
     systemctl("stop", UNIT)
     Desk.front(desk.terminal)
     ok(until(lambda: desk.who_is_in_front() == "alice", LIMIT_S), "back on her desktop", desk.who_is_in_front())
-    desk.user("start", "callgate-agent")
+    desk.start_agent()

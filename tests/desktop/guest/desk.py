@@ -191,6 +191,12 @@ class Desk:
         """systemctl --user, as alice."""
         return self.as_alice("env", "XDG_RUNTIME_DIR=" + FOLDER, "systemctl", "--user", *words)
 
+    def start_agent(self):
+        """The one of her desktop, up to where it can be asked."""
+        begun = time.time()
+        self.user("start", "callgate-agent")
+        return until(lambda: "ready" in self.journal(["_COMM=callgate-agent"], begun))
+
     def activate(self, name):
         """By the accessibility bus."""
         return self.as_alice("env", f"DBUS_SESSION_BUS_ADDRESS=unix:path={FOLDER}/bus", HERE + "/activate.py", name).stdout

@@ -4,6 +4,8 @@ import time
 import traceback
 
 import console
+import latency
+import password
 import sitting
 from desk import BTN_LEFT, LIMIT_S, NO_HAND, SEEN_S, button, until
 from demo import Program
@@ -71,6 +73,12 @@ def forgers(asker, desk, hand, forger):
     ok(asker.answer() == "ended denied" and NO_HAND in asker.why(), "nor a press on a device that a program made (uinput)", asker.why())
 
 
+def click(desk, place):
+    """As a program has it done."""
+    desk.put_pointer(*button(place))
+    desk.press()
+
+
 def displays(asker, desk, hand, alice):
     control = desk.nest()
     seat, other = desk.socket(desk.control), desk.socket(control or desk.control)
@@ -110,7 +118,7 @@ def run_all(monitor, alice, make_asker, forger, by_bus):
     asker = make_asker(desk)
     hand = Hand(monitor, desk)
     parts = ((presses, (desk, hand)), (forgers, (desk, hand, forger)), (by_bus, (desk, hand)), (displays, (desk, hand, alice)),
-             (console.run_all, (desk, hand)))
+             (password.run_all, (desk, alice, click)), (console.run_all, (desk, hand)), (latency.run_all, (alice,)))
     for part, arguments in parts:
         try:
             part(asker, *arguments)
