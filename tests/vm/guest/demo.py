@@ -211,13 +211,13 @@ def find_microphone():
     sys.exit("demo: no snd-aloop card; is the module loaded?")
 
 
-def feed_tone(card):
-    """A sine on the loopback's other end, for ever."""
+def feed_tone(card, end=0):
+    """A sine on one of the loopback's other ends, for ever."""
     rate, count = 48000, 48000
     period = b"".join(struct.pack("<hh", *(2 * [int(12000 * math.sin(2 * math.pi * TONE_HZ * n / rate))]))
                       for n in range(count))
     read, write = os.pipe()
-    player = subprocess.Popen(["aplay", "-q", "-D", f"hw:{card},0,0", "-f", "S16_LE", "-r", str(rate),
+    player = subprocess.Popen(["aplay", "-q", "-D", f"hw:{card},0,{end}", "-f", "S16_LE", "-r", str(rate),
                                "-c", "2", "-t", "raw", "-"], stdin=read, stderr=subprocess.DEVNULL)
     os.close(read)
 
