@@ -272,6 +272,7 @@ if alice.daemon.scopes:
     scope = cgroup_of(alice.subject)
     alice.app.do("poke", pid=alice.subject)
     late = next(iter(wait_for(lambda: set(children(alice.subject)) - {early})))
+    things[:0] = (Child(early), Child(late))
     wait_for(lambda: runs(alice.subject, "sleep"))
     move_out(alice.daemon, alice.subject, late)
     ok(cgroup_of(late) != scope and wait_for(lambda: cgroup_of(alice.subject) == scope, 30),

@@ -202,6 +202,7 @@ if alice.daemon.scopes:
     wait_for(lambda: alice.gate.allowed() == 3)
     alice.app.do("poke", pid=alice.subject)
     late = wait_for(lambda: children(alice.subject))[0]
+    things.insert(0, Child(late))
     move_out(alice.daemon, late)
     manager.stop()
     manager, _ = manage()
