@@ -281,11 +281,14 @@ if alice.daemon.scopes:
     alice.gate.event("denied 0 " + alice.gate.capture(late, 7, 2))
     ok(wait_for(lambda: cgroup_of(late) == scope) and cgroup_of(alice.subject) == scope,
        "what it started is when it is denied, and the command with it")
-    for pid in (early, loner):
+    # Two that were started since, one by the other.
+    theirs = wait_for(lambda parent=alice.app.spawn("sh", "-c", "sleep 3004 & read line"): children(parent))[0]
+    things.insert(0, Child(theirs))
+    for pid in (early, theirs):
         alice.gate.event("denied 0 " + alice.gate.capture(pid, 7, 2))
     move_out(alice.daemon, late)
     alice.gate.event("denied 0 " + alice.gate.capture(late, 7, 2))
-    ok(wait_for(lambda: cgroup_of(late) == scope) and scope not in (cgroup_of(early), cgroup_of(loner)),
+    ok(wait_for(lambda: cgroup_of(late) == scope) and scope not in (cgroup_of(early), cgroup_of(theirs)),
        "not what it had started before the call, nor what another did")
     alice.app.call(path, SESSION, "End")
     ok(alice.gate.allowed() == 0, "at the end the grant is gone, whatever is left in the group")
