@@ -395,6 +395,25 @@ def life(alice, desktop, talk, clients, kind, word, wait):
     return apps
 
 
+def unheard(alice, desktop, talk):
+    """Blocked and allowed again before WirePlumber, stopped, has heard the former."""
+    own = talk.app(CLIENTS[0][2])
+    ok(own.flows(), "a new program of the call captures at once")
+    os.kill(desktop.parts["wireplumber"].pid, signal.SIGSTOP)
+    block(alice, MICROPHONE)
+    time.sleep(SETTLE_S)
+    before = own.got()
+    time.sleep(SETTLE_S)
+    ok(own.got() == before, "blocked while WirePlumber stands still it gets nothing", own.got() - before)
+    unblock(alice, MICROPHONE)
+    time.sleep(SETTLE_S)
+    os.kill(desktop.parts["wireplumber"].pid, signal.SIGCONT)
+    took = own.flows()
+    ok(took and took <= RESUME_S, f"allowed before WirePlumber goes on, it goes on with it ({took or -1:.2f} s)",
+       desktop.log("wireplumber"))
+    own.stop()
+
+
 def many(alice, desktop, talk, runs):
     """Buffers at the victims: of a new program outside the call each time, and of the call's own while it is blocked."""
     # Of what changes while somebody begins to look, PipeWire does not tell others.
@@ -475,6 +494,7 @@ def main():
     ok(apps[0][1].flows(), "a block of the speaker alone leaves the microphone")
     unblock(alice, SPEAKER)
     ok(apps[-1][1].flows(), "and is lifted")
+    unheard(alice, desktop, talk)
     many(alice, desktop, talk, arguments.runs)
     held(desktop, early, f"more than {PATIENCE_S} s later, outside the call")
     for _, app in early:

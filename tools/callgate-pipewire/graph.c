@@ -88,7 +88,9 @@ static void allow_node(struct graph *graph, struct graph_node *node, bool allowe
 
 	if (allowed == node->allowed)
 		return;
-	if (!allowed)
+	if (allowed)
+		node->allowed_since = clock_now();
+	else
 		node->allowed_until = clock_now();
 	node->allowed = allowed;
 	tell(graph);

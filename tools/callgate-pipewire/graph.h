@@ -60,7 +60,8 @@ struct graph_client {
  * @plays: a stream that plays, which is linked with sinks
  * @kinds: of a stream: what it would take, 0 while that is not known; of another: what it gives
  * @allowed: WirePlumber was told that the stream may be linked
- * @allowed_until: when that ended last, ns on CLOCK_MONOTONIC
+ * @allowed_since: when that began last, ns on CLOCK_MONOTONIC
+ * @allowed_until: when it ended last
  * @links: with streams that may
  * @proxy: of a stream only
  */
@@ -76,7 +77,7 @@ struct graph_node {
 	bool plays;
 	bool video;
 	bool allowed;
-	uint64_t allowed_until;
+	uint64_t allowed_since, allowed_until;
 	unsigned int links;
 	struct pw_proxy *proxy;
 	struct spa_hook listener;

@@ -23,12 +23,14 @@
 #define NS_PER_MS    1000000l
 #define MS_PER_S     1000u
 
-static void say(struct graph *graph, uint32_t subject, const char *key, uint64_t serial)
+static void say(struct graph *graph, uint32_t subject, const char *key, uint64_t serial,
+		uint64_t since)
 {
-	char text[48];
+	char text[80];
 
-	/* hold.lua reads the first number. */
-	snprintf(text, sizeof(text), "%llu %u", (unsigned long long)serial, graph->times_told);
+	/* hold.lua reads the first number and the last. */
+	snprintf(text, sizeof(text), "%llu %u %llu", (unsigned long long)serial, graph->times_told,
+		 (unsigned long long)since);
 	graph->unheard++;
 	pw_impl_metadata_set_property(graph->approvals, subject, key, NULL, text);
 }
@@ -38,8 +40,10 @@ static void say_node(struct graph *graph, const struct graph_node *node)
 {
 	bool speaker = node->kinds == GRAPH_SPEAKER;
 
-	say(graph, node->id, "callgate.allow", node->allowed && !speaker ? node->serial : 0);
-	say(graph, node->id, "callgate.speaker", node->allowed && speaker ? node->serial : 0);
+	say(graph, node->id, "callgate.allow", node->allowed && !speaker ? node->serial : 0,
+	    node->allowed_since);
+	say(graph, node->id, "callgate.speaker", node->allowed && speaker ? node->serial : 0,
+	    node->allowed_since);
 }
 
 static void set_timer(struct graph *graph, unsigned int ms)
@@ -56,7 +60,7 @@ static void say_all(struct graph *graph)
 	graph->times_told++;
 	graph->unheard = 0;
 	if (graph->hold_serial != 0)
-		say(graph, PW_ID_CORE, "callgate.hold", graph->hold_serial);
+		say(graph, PW_ID_CORE, "callgate.hold", graph->hold_serial, 0);
 	LIST_FOREACH(node, &graph->nodes, all)
 	if (node->stream)
 		say_node(graph, node);

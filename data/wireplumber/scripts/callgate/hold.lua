@@ -34,13 +34,16 @@ end
 
 local managers = {}
 
--- The serial number that callgate-pipewire says in its metadata object: none while it is not there. What follows the
--- number only makes it another text, because it is said again.
+-- The serial number that callgate-pipewire says in its metadata object, and since when: none while it is not there. What
+-- stands between them only makes it another text, because it is said again.
 local function said (subject, key)
   local metadata = managers.metadata:lookup { Constraint { "metadata.name", "=", "callgate" } }
   local text = metadata and metadata:find (subject, key)
 
-  return text and text:match ("^%d+")
+  if text == nil then
+    return nil
+  end
+  return text:match ("^(%d+) %d+ (%d+)$")
 end
 
 -- The source for streams that are held. By its serial: anybody can have its name.
@@ -123,12 +126,13 @@ local function captures (si_props, target)
   return si_props ["item.node.direction"] == "input" and not is_shown (target)
 end
 
--- Ids are used again; serials are not. What is played, by a sink's monitor or a stream, is a kind of its own.
-local function is_allowed (node, target)
+-- Since when the stream may be linked, or nil. Ids are used again; serials are not. What is played, by a sink's monitor
+-- or a stream, is a kind of its own.
+local function allowed_since (node, target)
   local serial = node.properties ["object.serial"]
-  local key = is_gated (target) and "callgate.allow" or "callgate.speaker"
+  local allowed, since = said (id_of (node), is_gated (target) and "callgate.allow" or "callgate.speaker")
 
-  return serial ~= nil and said (id_of (node), key) == serial
+  return serial ~= nil and allowed == serial and since or nil
 end
 
 local function properties_of (item)
@@ -200,10 +204,17 @@ SimpleEventHook {
     end
     local hold = find_hold (om, si_props)
     local wanted = is_hold (properties_of (target)) and find_other (om, si, si_props) or target
+    local since = not is_hold (properties_of (wanted)) and
+        allowed_since (si:get_associated_proxy ("node"), properties_of (wanted)) or nil
 
-    if is_hold (properties_of (wanted)) or not is_allowed (si:get_associated_proxy ("node"), properties_of (wanted)) then
+    if since == nil then
       log:info (si, "held: " .. tostring (si_props ["node.name"]))
       wanted = hold
+    elseif si_flags.callgate_since ~= since then
+      -- callgate-pipewire destroys the link when a stream may not be linked any more. Where it may again before this
+      -- hook ran, WirePlumber still takes the link to be there.
+      unlink (si, si_flags)
+      si_flags.callgate_since = since
     end
     -- Here, because WirePlumber does not move a stream that does not reconnect.
     if wanted == nil or (si_flags.peer_id ~= wanted.id and hold ~= nil and
