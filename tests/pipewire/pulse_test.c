@@ -31,6 +31,7 @@ static DIR *counted_opendir(const char *path)
 }
 
 #define opendir counted_opendir
+#include "../../tools/callgate-pipewire/sockets.c"
 #include "../../tools/callgate-pipewire/pulse.c"
 #undef opendir
 
