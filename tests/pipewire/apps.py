@@ -395,6 +395,59 @@ def life(alice, desktop, talk, clients, kind, word, wait):
     return apps
 
 
+PORTAL = "/callgate/tests/pipewire/portal.py"
+BY_PORTAL = (PORTAL, "ask", VICTIM, "--video", "{path}")
+
+
+def start_portal(desktop):
+    """The real portal, and a desktop that answers no until PLACE/answer says 0."""
+    for name, text in (("answer", "1"), ("callgate.portal", "[portal]\nDBusName=org.freedesktop.impl.portal.desktop.callgate\n"
+                                         "Interfaces=org.freedesktop.impl.portal.Access;\n"),
+                       ("portals.conf", "[preferred]\ndefault=callgate\n")):
+        with open(f"{PLACE}/config/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+        os.chown(f"{PLACE}/config/{name}", ALICE, ALICE)
+    desktop.begin("permissions", "/usr/libexec/xdg-permission-store")
+    desktop.begin("answers", PORTAL, "desktop", PLACE + "/config/answer")
+
+    def on_bus(name):
+        return desktop.run("gdbus", "wait", "--session", "--timeout", "1", name).returncode == 0
+    wait_for(lambda: on_bus("org.freedesktop.impl.portal.PermissionStore") and on_bus("org.freedesktop.impl.portal.desktop.callgate"), LONG)
+    desktop.begin("portal", "/usr/libexec/xdg-desktop-portal", XDG_DESKTOP_PORTAL_DIR=PLACE + "/config")
+    return wait_for(lambda: on_bus("org.freedesktop.portal.Desktop"), LONG)
+
+
+def portal(alice, desktop, talk):
+    """The camera by xdg-desktop-portal: its user's no and yes, and then Callgate's."""
+    ok(start_portal(desktop), "the desktop's portal comes", desktop.log("portal"))
+
+    def said(app, text):
+        return wait_for(lambda: text in desktop.log(os.path.basename(app.path)), LONG)
+    refused = outside(desktop, BY_PORTAL)
+    ok(said(refused, "refused: org.freedesktop.portal.Error.NotAllowed") and "asked: " in desktop.log("answers"),
+       "whom the portal's user refuses the camera gets no connection by the portal", desktop.log(os.path.basename(refused.path)))
+    with open(PLACE + "/config/answer", "w", encoding="ascii") as file:
+        file.write("0")
+    desktop.run("gdbus", "call", "--session", "-d", "org.freedesktop.impl.portal.PermissionStore", "-o", "/org/freedesktop/impl/portal/PermissionStore",
+                "-m", "org.freedesktop.impl.portal.PermissionStore.Delete", "devices", "camera")
+    other = outside(desktop, BY_PORTAL)
+    ok(said(other, "paused"), "whom he allows it gets one", desktop.log(os.path.basename(other.path)))
+    held(desktop, [("it", other)], "outside the call")
+    own = talk.app(BY_PORTAL)
+    ok(own.flows(), "in the call a program gets pictures by the portal", (desktop.log("callgate-pipewire"), desktop.log("portal")))
+    block(alice, CAMERA)
+    time.sleep(SETTLE_S)
+    before = own.got()
+    time.sleep(HELD_S)
+    ok(own.got() == before, "blocked, it gets no more", own.got() - before)
+    unblock(alice, CAMERA)
+    took = own.flows()
+    ok(took and took <= RESUME_S, f"allowed again, it goes on ({took or -1:.2f} s)")
+    ok(other.got() == 0 and other.alive() and own.errors() == 0, "and the other never got any, and none failed", other.got())
+    own.stop()
+    other.stop()
+
+
 def unheard(alice, desktop, talk):
     """Blocked and allowed again before WirePlumber, stopped, has heard the former."""
     own = talk.app(CLIENTS[0][2])
@@ -487,6 +540,8 @@ def main():
         finish()
     player = desktop.begin("player", "sh", "-c", "while paplay --raw --rate=48000 --channels=2 /dev/urandom; do :; done")
     apps = life(alice, desktop, talk, CLIENTS, MICROPHONE, "microphone", PATIENCE_S)
+    # The camera of software stands still when a second program comes to it.
+    portal(alice, desktop, talk)
     apps += life(alice, desktop, talk, CAMERAS, CAMERA, "camera", HELD_S)
     apps += life(alice, desktop, talk, SPEAKERS, SPEAKER, "speaker", HELD_S)
     block(alice, SPEAKER)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What wants to capture through PipeWire, for tests/vm/guest/pipewire.py; and a part of callgate-pipewire by itself.
+# What wants to capture through PipeWire, for tests/vm/guest/pipewire.py; and parts of callgate-pipewire by themselves.
 pipewire_victim := $(BUILD)/tests/pipewire/victim
 pipewire_camera := $(BUILD)/tests/pipewire/usb-camera
-pipewire_pulse := $(BUILD)/tests/pipewire/pulse_test
-pipewire_obj := $(call obj,tests/pipewire/victim.c tests/pipewire/pulse_test.c)
+pipewire_units := $(addprefix $(BUILD)/tests/pipewire/,pulse_test portal_test)
+pipewire_obj := $(call obj,$(addprefix tests/pipewire/,victim.c pulse_test.c portal_test.c))
 $(pipewire_obj): CPPFLAGS += -Itools/callgate-pipewire \
 	$(patsubst -I%,-isystem %,$(shell pkg-config --cflags libpipewire-0.3 2>/dev/null))
 $(pipewire_victim): $(call obj,tests/pipewire/victim.c)
@@ -16,7 +16,7 @@ $(pipewire_camera): $(pipewire_camera_obj) $(call obj,$(addprefix tests/kselftes
 	$(call say,LD,$@)
 	$(Q)$(CC) $(hardened_ld) -o $@ $^ -pthread
 
-$(pipewire_pulse): $(call obj,tests/pipewire/pulse_test.c) $(BUILD)/libcallgate.a
+$(pipewire_units): %: %.o $(BUILD)/libcallgate.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(hardened_ld) -o $@ $^ $(CMOCKA_LIBS) $(PKG_LIBS)
 
@@ -26,7 +26,7 @@ check-sound: all tests
 		'tests/pipewire/apps.py --runs $(or $(RUNS),3)' $(if $(BROWSERS),'tests/pipewire/apps.py --browsers')
 
 check-vm check-build tests: $(pipewire_victim) $(pipewire_camera)
-check-unit check-build tests: $(pipewire_pulse)
-unit_cmds += $(pipewire_pulse)
+check-unit check-build tests: $(pipewire_units)
+unit_cmds += $(pipewire_units)
 
 -include $(patsubst %.o,%.d,$(pipewire_obj) $(pipewire_camera_obj))

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * A program that wants to capture through PipeWire, and counts what it gets. It
- * may try to help itself: make links, claim to be another; or show something, as a
- * screen is shown. The number of buffers stands in a file at all times, as text.
+ * may try to help itself: make links, claim to be another; or use a connection that a
+ * portal gave it; or show something, as a screen is shown. The number of buffers stands in a file at all times, as text.
  * For tests/vm/guest/pipewire.py.
  */
 #include <errno.h>
@@ -203,6 +203,7 @@ int main(int argc, char **argv)
 		{ "port", required_argument, NULL, 'p' },
 		{ "show", required_argument, NULL, 'S' },
 		{ "target", required_argument, NULL, 't' },
+		{ "fd", required_argument, NULL, 'f' },
 		{ 0 },
 	};
 	struct timespec interval = { .tv_nsec = 50 * 1000000 };
@@ -214,7 +215,7 @@ int main(int argc, char **argv)
 	struct pw_context *context;
 	const char *name = NULL, *claim = NULL;
 	bool sink = false;
-	int c;
+	int c, fd = -1;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
@@ -244,12 +245,15 @@ int main(int argc, char **argv)
 		case 't':
 			target = optarg;
 			break;
+		case 'f':
+			fd = atoi(optarg);
+			break;
 		default:
 			return 2;
 		}
 	}
 	if (optind + 1 != argc) {
-		fputs("Usage: victim [--video] [--sink] [--link NODE [--port PORT]] [--claim PID] [--name NAME] [--show NAME] [--target NAME] COUNT-FILE\n",
+		fputs("Usage: victim [--video] [--sink] [--link NODE [--port PORT]] [--claim PID] [--name NAME] [--show NAME] [--target NAME] [--fd NUMBER] COUNT-FILE\n",
 		      stderr);
 		return 2;
 	}
@@ -272,7 +276,8 @@ int main(int argc, char **argv)
 		pw_properties_set(client, PW_KEY_SEC_PID, claim);
 		pw_properties_set(client, PW_KEY_CLIENT_ACCESS, "unrestricted");
 	}
-	victim.core = pw_context_connect(context, client, 0);
+	victim.core = fd >= 0 ? pw_context_connect_fd(context, fd, client, 0)
+			      : pw_context_connect(context, client, 0);
 	if (victim.core == NULL) {
 		perror("PipeWire");
 		return 1;

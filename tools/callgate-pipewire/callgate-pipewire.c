@@ -22,6 +22,7 @@
 
 #include "client.h"
 #include "graph.h"
+#include "portal.h"
 #include "pulse.h"
 
 #define SOUND	    CLIENT_NAME ".Sound"
@@ -116,7 +117,7 @@ static pid_t process_of(const struct graph_client *client)
 {
 	if (!client->known)
 		return 0;
-	return client->pulse ? client->behind : client->pid;
+	return client->pulse || client->portal ? client->behind : client->pid;
 }
 
 static void watch(struct manager *manager, struct graph_client *client, pid_t pid)
@@ -151,6 +152,7 @@ static void on_look(void *userdata, uint64_t expirations)
 	if (!manager->attached)
 		return;
 	pulse_find(&manager->graph);
+	portal_find(&manager->graph);
 	LIST_FOREACH(client, &manager->graph.clients, all)
 	{
 		pid_t pid = process_of(client);

@@ -22,7 +22,8 @@
 #include "tell.h"
 #include "util/text.h"
 
-#define MANAGER_SOCKET "pipewire-0-manager"
+#define MANAGER_SOCKET GRAPH_SOCKET "-manager"
+#define PORTAL_APP     "pipewire.access.portal.app_id"
 #define NS_PER_S       1000000000ull
 /* A link that WirePlumber had begun when its stream's time was up. */
 #define LATE_NS	       (5 * NS_PER_S)
@@ -130,11 +131,14 @@ static void on_client_info(void *userdata, const struct pw_client_info *info)
 	const char *api = spa_dict_lookup(info->props, PW_KEY_CLIENT_API);
 	const char *name = spa_dict_lookup(info->props, PW_KEY_APP_NAME);
 	bool pulse = api != NULL && strcmp(api, "pipewire-pulse") == 0;
+	bool portal = !pulse && spa_dict_lookup(info->props, PORTAL_APP) != NULL;
 	pid_t claimed = (pid_t)number(info->props, PW_KEY_APP_PROCESS_ID);
-	bool same = client->known && client->pulse == pulse && client->claimed == claimed;
+	bool same = client->known && client->pulse == pulse && client->portal == portal &&
+		    client->claimed == claimed;
 
 	text_show(client->name, sizeof(client->name), name != NULL ? name : "");
 	client->pulse = pulse;
+	client->portal = portal;
 	client->claimed = claimed;
 	client->known = true;
 	if (!same)

@@ -17,6 +17,7 @@
 #define GRAPH_DEVICES	 2    /* kinds of which there are devices: microphone, camera */
 #define GRAPH_OBJECTS	 4096 /* at most, of each sort */
 #define GRAPH_ACCESS	 "callgate"
+#define GRAPH_SOCKET	 "pipewire-0" /* the ordinary one */
 #define GRAPH_TEXT	 256
 
 struct graph;
@@ -26,7 +27,9 @@ struct graph;
  * @id: @serial: PipeWire's; the id is used again, the serial is not
  * @pid: at the other end of the socket, by the kernel's word
  * @pulse: it says that it is one of pipewire-pulse's, for the process @claimed
- * @behind: of those, the process that it really is of, by pulse_find(); 0: not known for certain
+ * @portal: it says that a portal has handed it on
+ * @behind: of both, the process that it really is of, by pulse_find() and portal_find(); 0: not known for certain
+ * @connection: of a portal's client, the socket at PipeWire's end; 0: not known for certain
  * @pidfd: @process: that it is of; -1 while that is not known
  * @watched: the daemon's number for it; 0: it was not told
  * @kinds: what it may capture now
@@ -40,8 +43,9 @@ struct graph_client {
 	uint64_t serial;
 	pid_t pid;
 	bool known;
-	bool pulse;
+	bool pulse, portal;
 	pid_t claimed, behind;
+	uint32_t connection;
 	char name[GRAPH_TEXT];
 	int pidfd;
 	pid_t process;
