@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <pipewire/extensions/metadata.h>
 #include <pipewire/impl.h>
+#include <spa/node/command.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -263,13 +264,19 @@ static bool is_own(const struct graph *graph, const struct spa_dict *props)
 	       number(props, PW_KEY_CLIENT_ID) == pw_proxy_get_bound_id(self);
 }
 
-static bool follow_stream(struct graph_node *node)
+/* A source is bound to be told what to do. */
+static const struct pw_node_events no_events = {
+	PW_VERSION_NODE_EVENTS,
+};
+
+static bool follow(struct graph_node *node)
 {
 	node->proxy = pw_registry_bind(node->graph->registry, node->id, PW_TYPE_INTERFACE_Node,
 				       PW_VERSION_NODE, 0);
 	if (node->proxy == NULL)
 		return false;
-	pw_node_add_listener((struct pw_node *)node->proxy, &node->listener, &node_events, node);
+	pw_node_add_listener((struct pw_node *)node->proxy, &node->listener,
+			     node->stream ? &node_events : &no_events, node);
 	return true;
 }
 
@@ -298,7 +305,7 @@ static void add_node(struct graph *graph, uint32_t id, const struct spa_dict *pr
 		node->kinds = kinds_of(class);
 	else if (!node->stream)
 		node->kinds = node->video ? 0 : GRAPH_SPEAKER;
-	else if (!follow_stream(node)) {
+	if ((node->source || node->stream) && !follow(node)) {
 		free(node);
 		return;
 	}
@@ -369,6 +376,17 @@ static bool check_link(struct graph *graph, struct graph_link *link)
 	return false;
 }
 
+/*
+ * The kernel has stopped the device, PipeWire has tried once to start it again, was denied, and takes it to run: whoever
+ * is linked with it before it is suspended gets what lies in its buffer.
+ */
+static void suspend(const struct graph_node *source)
+{
+	static const struct spa_command command = SPA_NODE_COMMAND_INIT(SPA_NODE_COMMAND_Suspend);
+
+	pw_node_send_command((struct pw_node *)source->proxy, &command);
+}
+
 static void remove_link(struct graph *graph, uint32_t id)
 {
 	struct graph_link *link;
@@ -380,8 +398,10 @@ static void remove_link(struct graph *graph, uint32_t id)
 	if (link == NULL)
 		return;
 	from = find_node(graph, link->output);
-	if (from != NULL && from->source && from->serial == link->serial && --from->links == 0)
+	if (from != NULL && from->source && from->serial == link->serial && --from->links == 0) {
 		count_source(graph, from, -1);
+		suspend(from);
+	}
 	LIST_REMOVE(link, all);
 	free(link);
 }

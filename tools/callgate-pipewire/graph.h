@@ -67,7 +67,7 @@ struct graph_client {
  * @allowed_since: when that began last, ns on CLOCK_MONOTONIC
  * @allowed_until: when it ended last
  * @links: with streams that may
- * @proxy: of a stream only
+ * @proxy: of a stream or a source
  */
 struct graph_node {
 	LIST_ENTRY(graph_node) all;
