@@ -97,6 +97,8 @@ class Program:
                 data = b""
             with self.changed:
                 if not data:
+                    if self.input is None:
+                        os.close(self.output)
                     self.changed.notify_all()
                     return
                 text = data.decode(errors="replace")
