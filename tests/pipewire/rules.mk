@@ -22,7 +22,8 @@ $(pipewire_units): %: %.o $(BUILD)/libcallgate.a
 
 .PHONY: check-sound
 check-sound: all tests
-	$(Q)tests/run --timeout 0 'tests/vm/pipewire_test all $(or $(RUNS),3)' tests/vm/servers \
+	$(Q)tests/run --timeout 0 'tests/vm/pipewire_test all' \
+		'tests/vm/pipewire_test many $(or $(RUNS),3)' tests/vm/servers \
 		'tests/pipewire/apps.py --runs $(or $(RUNS),3)' $(if $(BROWSERS),'tests/pipewire/apps.py --browsers')
 
 check-vm check-build tests: $(pipewire_victim) $(pipewire_camera)

@@ -84,6 +84,27 @@ void graph_show(struct graph *graph, struct graph_client *client, uint32_t kinds
 	}
 }
 
+/*
+ * The kernel has stopped the device, PipeWire has tried once to start it again, was denied, and takes it to run: whoever
+ * is linked with it before it is suspended gets what lies in its buffer. A device that could not be started for somebody who
+ * was not allowed is in error until then.
+ */
+static void suspend(const struct graph_node *source)
+{
+	static const struct spa_command command = SPA_NODE_COMMAND_INIT(SPA_NODE_COMMAND_Suspend);
+
+	pw_node_send_command((struct pw_node *)source->proxy, &command);
+}
+
+static void suspend_idle(const struct graph *graph, uint32_t kinds)
+{
+	const struct graph_node *node;
+
+	LIST_FOREACH(node, &graph->nodes, all)
+	if (node->source && node->links == 0 && (node->kinds & kinds) != 0)
+		suspend(node);
+}
+
 static void allow_node(struct graph *graph, struct graph_node *node, bool allowed)
 {
 	struct graph_link *link;
@@ -95,6 +116,8 @@ static void allow_node(struct graph *graph, struct graph_node *node, bool allowe
 	else
 		node->allowed_until = clock_now();
 	node->allowed = allowed;
+	if (allowed)
+		suspend_idle(graph, node->kinds);
 	tell(graph);
 	if (allowed)
 		return;
@@ -374,17 +397,6 @@ static bool check_link(struct graph *graph, struct graph_link *link)
 		graph->hooks->link(graph->userdata,
 				   to != NULL ? find_client(graph, to->client) : NULL, from->kinds);
 	return false;
-}
-
-/*
- * The kernel has stopped the device, PipeWire has tried once to start it again, was denied, and takes it to run: whoever
- * is linked with it before it is suspended gets what lies in its buffer.
- */
-static void suspend(const struct graph_node *source)
-{
-	static const struct spa_command command = SPA_NODE_COMMAND_INIT(SPA_NODE_COMMAND_Suspend);
-
-	pw_node_send_command((struct pw_node *)source->proxy, &command);
 }
 
 static void remove_link(struct graph *graph, uint32_t id)
