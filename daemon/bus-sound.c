@@ -133,14 +133,11 @@ int sound_identify(const struct sound *sound, const struct sound_client *client,
 /* The process may have called exec, or be in another control group. */
 static struct call *session_of(const struct sound *sound, const struct sound_client *client)
 {
-	struct calls *calls = &sound->service->calls;
 	struct process_facts facts;
-	struct call *call;
 
 	if (sound_identify(sound, client, &facts) < 0)
 		return NULL;
-	call = calls_by_image(calls, &facts);
-	return call != NULL ? call : calls_follow(calls, &facts);
+	return calls_follow(&sound->service->calls, &facts);
 }
 
 static uint32_t look(const struct sound *sound, const struct sound_client *client,

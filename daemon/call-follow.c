@@ -114,8 +114,10 @@ static bool follow(struct call *call, pid_t pid)
 
 struct call *calls_follow(struct calls *calls, const struct process_facts *who)
 {
-	struct call *call;
+	struct call *call = calls_by_image(calls, who);
 
+	if (call != NULL)
+		return call;
 	CALL_FOREACH_OF(call, calls, who->uid)
 	{
 		if (call->uid == who->uid && call->subject.proven && call->scope != NULL &&

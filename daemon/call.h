@@ -198,9 +198,9 @@ struct call *calls_by_path(const struct calls *calls, const char *path);
 struct call *calls_by_id(const struct calls *calls, uint64_t id);
 /* The user's open session that this process image belongs to, or NULL. */
 struct call *calls_by_image(const struct calls *calls, const struct process_facts *who);
-/* The one in whose scope it is again, because the command started it and the user's service manager moved it; or NULL. */
+/* Likewise, and where the command started it and the user's service manager moved it, it is brought back before. */
 struct call *calls_follow(struct calls *calls, const struct process_facts *who);
-/* Likewise for the command itself, if it has been moved. */
+/* Brings the command itself back, if it has been moved. */
 void call_follow(struct call *call);
 
 /* The configuration or the rules are others: sessions go on, by what they say now. */

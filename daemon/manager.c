@@ -137,14 +137,6 @@ static bool told_before(struct manager *manager, const struct capture *attempt, 
 	return false;
 }
 
-/* What was moved out of its scope is let in the next time that it tries, or now if it is held. */
-static struct call *call_of(struct service *service, const struct capture *attempt)
-{
-	struct call *call = calls_by_image(&service->calls, &attempt->who);
-
-	return call != NULL ? call : calls_follow(&service->calls, &attempt->who);
-}
-
 static void on_denied(void *userdata, const struct capture *attempt)
 {
 	struct manager *manager = userdata;
@@ -152,7 +144,8 @@ static void on_denied(void *userdata, const struct capture *attempt)
 	const struct capture_device *device = captures_device(&service->captures, attempt->device);
 	char exe[PROCESS_EXE_MAX + 1], name[CAPTURE_NAME_MAX + 1], message[PROCESS_EXE_MAX + 256];
 	bool permissive = gate_mode(service->gate) == GATE_PERMISSIVE;
-	bool in_call = call_of(service, attempt) != NULL;
+	/* Brought back into its scope it is let in the next time that it tries, or now if it is held. */
+	bool in_call = calls_follow(&service->calls, &attempt->who) != NULL;
 	const struct dict_entry details[] = {
 		DICT_TEXT("Executable", exe),
 		DICT_U32("Pid", (uint32_t)attempt->who.pid),
@@ -187,7 +180,7 @@ static bool on_request(void *userdata, const struct capture *attempt)
 {
 	struct manager *manager = userdata;
 	struct service *service = &manager->service;
-	struct call *call = call_of(service, attempt);
+	struct call *call = calls_follow(&service->calls, &attempt->who);
 
 	if (call != NULL)
 		return call_hold(call, attempt->id, attempt->kinds);
