@@ -111,13 +111,13 @@ static void allow_node(struct graph *graph, struct graph_node *node, bool allowe
 
 	if (allowed == node->allowed)
 		return;
-	if (allowed)
-		node->allowed_since = clock_now();
-	else
-		node->allowed_until = clock_now();
 	node->allowed = allowed;
-	if (allowed)
+	if (allowed) {
+		node->allowed_since = clock_now();
 		suspend_idle(graph, node->kinds);
+	} else {
+		node->allowed_until = clock_now();
+	}
 	tell(graph);
 	if (allowed)
 		return;
