@@ -4,9 +4,13 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 
 from prompt import Display, until
+
+sys.path.append(os.path.join(os.path.dirname(os.path.realpath(__file__)), "guest"))
+from tree import find  # noqa: E402
 
 # It will not run as root.
 NOBODY = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"] if os.getuid() == 0 else []
@@ -46,13 +50,7 @@ class Compositor:
         self.msg("command", "--", " ".join(map(str, words)))
 
     def window(self):
-        rest = [self.msg("get_tree") or {}]
-        while rest:
-            node = rest.pop()
-            if node.get("name") == "Callgate" and node.get("pid"):
-                return node
-            rest += node.get("nodes", []) + node.get("floating_nodes", [])
-        return None
+        return find(self.msg("get_tree") or {})
 
     def place(self):
         rect = self.window()["rect"]

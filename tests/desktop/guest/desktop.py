@@ -285,7 +285,7 @@ def main():
     install()
     bob = prepare()
     if word == ["wayland"]:
-        wayland.run_all(monitor, alice, lambda desk: Asker(desk, alice), forger, by_bus)
+        wayland.run_all(monitor, alice, lambda desk: Asker(desk, alice), forger, presses, by_bus)
     else:
         on_x11(alice, bob, monitor, forger, word == ["sitting"])
     print(f"1..{unit.count}", flush=True)

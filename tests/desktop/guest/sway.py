@@ -5,6 +5,7 @@ import os
 import subprocess
 
 from desk import FOLDER, HERE, SEEN_S, Desk, until
+from tree import find
 
 
 class Sway(Desk):
@@ -33,13 +34,7 @@ class Sway(Desk):
 
     def question(self, control=None):
         """What the compositor says of the window, or None."""
-        rest = [self.msg("get_tree", control=control) or {}]
-        while rest:
-            node = rest.pop()
-            if node.get("name") == "Callgate" and node.get("pid"):
-                return node
-            rest += node.get("nodes", []) + node.get("floating_nodes", [])
-        return None
+        return find(self.msg("get_tree", control=control) or {})
 
     def window(self, limit=120):
         def place():

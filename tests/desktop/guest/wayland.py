@@ -32,22 +32,6 @@ class Hand:
         self.monitor.do("sendkey " + name)
 
 
-def presses(asker, desk, hand):
-    hand.move(*button(asker.ask()))
-    hand.click()
-    ok(asker.answer() == "approved 3", "Wayland: a press of a hand on the button allows", asker.why())
-    asker.ask()
-    hand.key("tab")
-    hand.key("spc")
-    ok(asker.answer() == "approved 3", "so does the space bar under a hand", asker.why())
-    asker.ask()
-    hand.key("esc")
-    ok(asker.answer() == "ended denied", "Escape denies", asker.why())
-    asker.ask()
-    desk.close()
-    ok(asker.answer() == "ended denied", "a window that was closed denies", asker.why())
-
-
 def forgers(asker, desk, hand, forger):
     x, y = button(asker.ask())
     made = desk.virtual_click(x, y)
@@ -104,7 +88,8 @@ def displays(asker, desk, hand, alice):
     ok(asker.answer() == "approved 3", "and a hand can allow there", asker.why())
 
 
-def run_all(monitor, alice, make_asker, forger, by_bus):
+def run_all(monitor, alice, make_asker, forger, presses, by_bus):
+    """presses, by_bus: parts that are the same on every desktop, of desktop.py."""
     desk = Sway()
     begun = time.time()
     opened = desk.open()
