@@ -23,6 +23,7 @@ SERVED = (NAME + ".Agent", "org.freedesktop.PolicyKit1.Authority", "org.freedesk
           "org.freedesktop.DBus.Properties")
 asked = {}
 children = {}
+unread = b""
 
 
 def out(**line):
@@ -155,15 +156,19 @@ def on_message(connection, message):
 
 
 def on_input(channel, condition):
-    line = sys.stdin.readline()
-    if not line:
+    """Two lines may come at once, and the second must not wait in a buffer for the third."""
+    global unread
+    data = os.read(0, 65536)
+    if not data:
         loop.quit()
         return False
-    command = json.loads(line)
-    try:
-        globals()["do_" + command["do"]](command)
-    except (KeyError, OSError, dbus.DBusException) as error:
-        out(id=command["id"], error="local", message=repr(error))
+    *lines, unread = (unread + data).split(b"\n")
+    for line in lines:
+        command = json.loads(line)
+        try:
+            globals()["do_" + command["do"]](command)
+        except (KeyError, OSError, dbus.DBusException) as error:
+            out(id=command["id"], error="local", message=repr(error))
     return True
 
 
@@ -171,8 +176,6 @@ dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
 bus = dbus.bus.BusConnection(sys.argv[1])
 bus.add_message_filter(on_message)
 loop = GLib.MainLoop()
-# Unbuffered, so that the loop sees each line.
-sys.stdin = os.fdopen(0, "r", buffering=1)
 GLib.io_add_watch(0, GLib.PRIORITY_DEFAULT, GLib.IO_IN | GLib.IO_HUP, on_input)
 out(event="ready", name=bus.get_unique_name())
 loop.run()
