@@ -190,8 +190,10 @@ void callgate_v4l2_file_started(struct v4l2_gate *gate, struct file *file, bool 
 	if (rec) {
 		rec->starting--;
 		rec->overlay |= success && overlay;
-		if (success)
+		if (success) {
+			rec->ended = false;
 			callgate_stream_start(&gate->dev, &rec->stream);
+		}
 	}
 	spin_unlock(&gate->lock);
 }
@@ -255,6 +257,23 @@ void callgate_v4l2_file_stopped(struct v4l2_gate *gate, struct file *file, u64 s
 	    (off || (q && !vb2_is_streaming(q))))
 		callgate_stream_stop(&gate->dev, &rec->stream, CALLGATE_REASON_STOPPED);
 	spin_unlock(&gate->lock);
+}
+
+bool callgate_v4l2_file_ended(struct v4l2_gate *gate, struct file *file)
+{
+	struct v4l2_gate_file *rec;
+	bool ended = false, taken = false;
+	int bkt;
+
+	spin_lock(&gate->lock);
+	hash_for_each(gate->files, bkt, rec, node) {
+		if (rec->file == file)
+			ended = rec->ended;
+		else
+			taken |= rec->holder.pid || callgate_stream_running(&rec->stream);
+	}
+	spin_unlock(&gate->lock);
+	return ended && !taken;
 }
 
 void callgate_v4l2_file_overlay_ended(struct v4l2_gate *gate, struct file *file, u64 starts)
@@ -377,6 +396,7 @@ static bool stop_file(struct v4l2_gate *gate, struct file *file, bool overlay)
 	rec = callgate_v4l2_file_find(gate, file);
 	if (rec && off && !rec->starting && rec->starts == starts) {
 		rec->overlay = false;
+		rec->ended |= callgate_stream_running(&rec->stream);
 		callgate_stream_stop(&gate->dev, &rec->stream, CALLGATE_REASON_REVOKED);
 	}
 	runs = rec && !off && callgate_stream_running(&rec->stream);

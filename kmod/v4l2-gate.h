@@ -24,6 +24,7 @@
  * @starts: counts them, so that a stop that raced with a start is not believed
  * @overlay: @stream is, also or only, an overlay
  * @lapsed: its user lost the grant in the middle of an operation: stop it whether or not it streams
+ * @ended: a revocation ended its capture, and none was started since
  * @pass: the last revocation run that tried it
  * @holder: who asked for its buffers, and alone may map and fill them; its pid is NULL while there are none
  * @holds: counts the holders, so that a revocation that raced with a new one forgets the old one only
@@ -39,6 +40,7 @@ struct v4l2_gate_file {
 	u64 starts;
 	bool overlay;
 	bool lapsed;
+	bool ended;
 	u64 pass;
 	struct callgate_who holder;
 	u64 holds;
@@ -207,6 +209,8 @@ int callgate_v4l2_file_began(struct v4l2_gate *gate, struct file *file, u64 *ret
 /* Around an operation that may stop a capture: the first value goes into the second call. */
 u64 callgate_v4l2_file_stopping(struct v4l2_gate *gate, struct file *file);
 void callgate_v4l2_file_stopped(struct v4l2_gate *gate, struct file *file, u64 starts, bool off);
+/* Did a revocation end what ran through it last, and has nobody else taken the device? */
+bool callgate_v4l2_file_ended(struct v4l2_gate *gate, struct file *file);
 /* The overlay is off. @starts: from stopping(), before it was. */
 void callgate_v4l2_file_overlay_ended(struct v4l2_gate *gate, struct file *file, u64 starts);
 /* Current lost its grant during an operation on @file: stop that file. */

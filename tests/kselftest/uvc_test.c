@@ -208,6 +208,46 @@ static bool tells_owner(void)
 	return uname(&name) == 0 && atoi(name.release) >= 7;
 }
 
+static bool nobody_streams(void *unused)
+{
+	struct gate_message *list = NULL;
+	int n = gate_dump(gate, CALLGATE_CMD_STREAM_GET, &list);
+
+	free(list);
+	return n == 0;
+}
+
+/* Somebody who is told that he cannot stop does not start again. */
+TEST(streamoff_after_a_revocation_is_no_error)
+{
+	struct app *app, *other;
+
+	plug(USBIP_CAMERA);
+	app = open_app(0);
+	other = open_app(0);
+	allow(app);
+	ASSERT_EQ(app_stream(app), 0);
+	if (!tells_owner())
+		EXPECT_EQ(app_run(other, op_off, 0), -EBUSY);
+	ASSERT_EQ(gate_end(gate, SESSION), 0);
+	EXPECT(harness_wait(nobody_streams, NULL, 5000));
+	EXPECT_EQ(app_run(app, op_off, 0), 0);
+	if (!tells_owner())
+		EXPECT_EQ(app_run(other, op_off, 0), -EBUSY);
+	EXPECT_EQ(app_call(app, APP_ON, 0), -EACCES);
+	/* While another one has the device it is one. */
+	allow(other);
+	ASSERT_EQ(app_stream(other), 0);
+	EXPECT_EQ(app_run(app, op_off, 0), -EBUSY);
+	EXPECT_EQ(app_frames(other, 3), 0);
+	EXPECT_EQ(app_run(other, op_off, 0), 0);
+	EXPECT_EQ(app_call(other, APP_REQBUFS, 0), 0);
+	allow(app);
+	ASSERT_EQ(app_stream(app), 0);
+	EXPECT_EQ(app_frames(app, 3), 0);
+	EXPECT_EQ(app_run(app, op_off, 0), 0);
+}
+
 /* Where the driver knows the owner, but does not tell; see kmod/v4l2-buffers.c. */
 TEST(deny_mapping_while_another_one_asks)
 {
@@ -423,15 +463,6 @@ TEST(reset_while_streaming)
 }
 
 /* ---- packets instead of whole frames ---------------------------------------------------------------------------- */
-
-static bool nobody_streams(void *unused)
-{
-	struct gate_message *list = NULL;
-	int n = gate_dump(gate, CALLGATE_CMD_STREAM_GET, &list);
-
-	free(list);
-	return n == 0;
-}
 
 TEST(deny_and_allow_an_isochronous_camera)
 {
