@@ -123,8 +123,14 @@ agent = Program(*NOBODY, BUILD + "/callgate-agent")
 tap.ok(agent.expect("ready") and until(lambda: fake.agent), "the agent registers", agent.text)
 
 
+def answers():
+    """To the questions alone: that to a Cancel comes once the window has gone, when the next question may be on its way."""
+    return [reply for method, reply in fake.asked if method == "Approve"]
+
+
 def ask():
-    before = len(fake.asked)
+    """A question: how many have been answered before it."""
+    before = len(answers())
     details = dbus.Dictionary({"Contact": "bob", "Kinds": dbus.UInt32(3), "Timeout": dbus.UInt32(60)}, signature="sv")
     loop.do(lambda: fake.ask("Approve", SESSION, details, signature="oa{sv}"))
     return before
@@ -132,16 +138,16 @@ def ask():
 
 def asked_on(compositor, elsewhere, what):
     before = ask()
-    tap.ok(until(lambda: compositor.window() or len(fake.asked) > before) and compositor.window() and not elsewhere.window(), what, agent.text)
+    tap.ok(until(lambda: compositor.window() or len(answers()) > before) and compositor.window() and not elsewhere.window(), what, agent.text)
     loop.do(lambda: fake.ask("Cancel", SESSION, signature="o"))
-    tap.ok(until(lambda: len(fake.asked) > before and not compositor.window()) and fake.asked[before][1] == UNANSWERED, "and no answer when it is withdrawn",
+    tap.ok(until(lambda: len(answers()) > before and not compositor.window()) and answers()[before] == UNANSWERED, "and no answer when it is withdrawn",
            fake.asked)
 
 
 def refused(why, what):
     before = ask()
-    tap.ok(until(lambda: len(fake.asked) > before) and fake.asked[before][1] == UNANSWERED and agent.expect(why) and
-           not mine.window() and not other.window(), what, agent.text)
+    tap.ok(until(lambda: len(answers()) > before) and answers()[before] == UNANSWERED and agent.expect(why) and
+           not mine.window() and not other.window(), what, (before, fake.asked, mine.window(), other.window(), agent.text))
 
 
 def pressed(press):
@@ -151,8 +157,8 @@ def pressed(press):
     time.sleep(SEEN_S)
     x, y, width, height = mine.place()
     press(x + width - 60, y + height - 34)
-    until(lambda: len(fake.asked) > before and not mine.window())
-    return fake.asked[before][1] if len(fake.asked) > before else None
+    until(lambda: len(answers()) > before and not mine.window())
+    return answers()[before] if len(answers()) > before else None
 
 
 def click(x, y):
@@ -187,7 +193,7 @@ def password(begin):
     agent.stop()
     agent = begin()
     before = ask()
-    tap.ok(until(lambda: len(fake.asked) > before) and fake.asked[before][1] == UNANSWERED and agent.expect("callgate-presence does not run"),
+    tap.ok(until(lambda: len(answers()) > before) and answers()[before] == UNANSWERED and agent.expect("callgate-presence does not run"),
            "without which nobody is asked where no password is wanted", agent.text)
     agent.stop()
     presence("exec cat >/dev/null")
