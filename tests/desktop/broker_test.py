@@ -26,15 +26,19 @@ from fake import BUILD, TOP, Bus, Fake, Program, Tap, Thread, until  # noqa: E40
 
 SESSION = dbus.ObjectPath("/org/callgate1/session/1")
 POLKITD, RULES, ACTIONS = "/usr/lib/polkit-1/polkitd", "/etc/polkit-1/rules.d", "/usr/share/polkit-1/actions"
+PORTAL = "/usr/libexec/xdg-desktop-portal"
 RULE = "polkit.addRule(function(action, subject) { if (action.id == 'org.callgate1.approve' && subject.user == 'nobody') return polkit.Result.YES; });\n"
 UID = pwd.getpwnam("nobody").pw_uid
 FOLDER = f"/run/user/{UID}"
 FACTS = {"ACTIVE": "1", "STATE": "active", "REMOTE": "0", "TYPE": "wayland", "CLASS": "user", "SEAT": "seat0", "UID": UID, "USER": "nobody"}
 
 tap = Tap()
+portal = None
 
 
 def prepare():
+    with open(PORTAL, "rb") as file:
+        portal_program = file.read()
     for folder in ("/usr/libexec", "/run/systemd", "/run/user", RULES, ACTIONS):
         os.makedirs(folder, exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", folder], check=True)
@@ -42,6 +46,9 @@ def prepare():
         os.mkdir(folder)
     shutil.chown(FOLDER, "nobody")
     shutil.copy(BUILD + "/callgate-prompt", "/usr/libexec")
+    with open(PORTAL, "wb") as file:
+        file.write(portal_program)
+    os.chmod(PORTAL, 0o755)
     shutil.copy(TOP + "/data/polkit/org.callgate1.policy", ACTIONS)
     presence("exec cat >/dev/null")
 
@@ -81,16 +88,27 @@ class Notes(dbus.service.Object):
 
 
 class Portal(dbus.service.Object):
-    """Of a desktop that has no other notifications."""
+    """A desktop that has no other notifications than those which the portal, xdg-desktop-portal itself, passes on."""
+    NAME = "org.freedesktop.impl.portal.desktop.callgate"
+    FILE = f"[portal]\nDBusName={NAME}\nInterfaces=org.freedesktop.impl.portal.Notification;\nUseIn=callgate\n"
 
     def __init__(self, link):
         self.said = []
-        self.name = dbus.service.BusName("org.freedesktop.portal.Desktop", link)
+        self.name = dbus.service.BusName(self.NAME, link)
         super().__init__(link, "/org/freedesktop/portal/desktop")
+        with open(FOLDER + "/callgate.portal", "w", encoding="ascii") as file:
+            file.write(self.FILE)
+        self.program = subprocess.Popen([*NOBODY, "env", "-i", "XDG_DESKTOP_PORTAL_DIR=" + FOLDER, "XDG_CURRENT_DESKTOP=callgate",
+                                         "XDG_RUNTIME_DIR=" + FOLDER, f"DBUS_SESSION_BUS_ADDRESS=unix:path={FOLDER}/bus", "GSETTINGS_BACKEND=memory",
+                                         PORTAL], stderr=subprocess.DEVNULL)
 
-    @dbus.service.method("org.freedesktop.portal.Notification", in_signature="sa{sv}")
-    def AddNotification(self, name, facts):
+    @dbus.service.method("org.freedesktop.impl.portal.Notification", in_signature="ssa{sv}")
+    def AddNotification(self, app, name, facts):
         self.said.append({str(key): str(value) for key, value in facts.items()})
+
+    def stop(self):
+        self.program.terminate()
+        self.program.wait()
 
 
 class Seated(Compositor):
@@ -235,6 +253,8 @@ try:
     password(begin)
     link.release_name("org.freedesktop.Notifications")
     portal = Portal(link)
+    user = dbus.Interface(link.get_object("org.freedesktop.DBus", "/org/freedesktop/DBus"), "org.freedesktop.DBus")
+    tap.ok(until(lambda: user.NameHasOwner("org.freedesktop.portal.Desktop")), "xdg-desktop-portal runs")
     agent = begin()
     seat(None)
     refused("no compositor that logind gave", "where the desktop has only a portal nobody is asked either")
@@ -242,6 +262,8 @@ try:
            all(set(said) == {"title", "body", "priority"} for said in portal.said), "the user is told by it, with nothing to press", portal.said)
 finally:
     agent.stop()
+    if portal:
+        portal.stop()
     desk.terminate()
     mine.stop()
     other.stop()
