@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Apps in Flatpak's sandbox and in an AppImage, as their own tools make and start them: what they are called, refused, asked, allowed. TAP.
-Run by tests/desktop/desktop_test.
+"""Apps in Flatpak's sandbox, in a snap and in an AppImage, as their own tools make and start them: what they are called, refused, asked, allowed.
+TAP. Run by tests/desktop/desktop_test.
 
-A runtime and an app are made here of this machine's files, because nothing can be fetched; Flatpak does with them what it does with others.
+What they run on and the apps are made here of this machine's files, because nothing can be fetched; Flatpak and snapd do with them what
+they do with others.
 """
 import os
 import re
@@ -31,6 +32,7 @@ ENVIRONMENT = ("env", "HOME=/home/alice", "XDG_RUNTIME_DIR=" + FOLDER, f"DBUS_SE
 # A runtime's loader makes itself a list of what it can load at the first start.
 PROGRAMS = (PYTHON, "/bin/dash", "/sbin/ldconfig")
 FLATPAK = ("flatpak", "run", "--user", APP)
+SNAP = ("snap", "run", "recorder")
 IMAGE = WORK + "/Recorder.AppImage"
 
 RUNTIME_FACTS = f"""[Runtime]
@@ -49,6 +51,28 @@ devices=all;
 
 [System Bus Policy]
 org.callgate1=talk
+"""
+BASE_FACTS = """name: core
+version: '1'
+type: os
+summary: What snaps run on
+description: Made of this machine's files
+"""
+# Where snapd mounts what is this machine's or the app's.
+BASE_PLACES = ("dev", "etc/alternatives", "etc/ssl", "home", "media", "meta", "mnt", "proc", "root", "run", "snap", "sys", "tmp", "usr/lib/modules",
+               "usr/lib/snapd", "usr/share/fonts", "usr/src", "var/lib/extrausers", "var/lib/snapd/hostfs", "var/lib/snapd/lib", "var/log",
+               "var/snap", "var/tmp")
+SNAPD = "/usr/lib/snapd/snap-exec"
+# By devmode alone it may use the camera and the bus: what else lets a snap do that is the store's.
+SNAP_FACTS = """name: recorder
+version: '1'
+summary: A recorder
+description: One of a user's
+confinement: devmode
+grade: devel
+apps:
+  recorder:
+    command: bin/recorder
 """
 # As the usual one does, which is not in Debian: mounts what is behind it, and starts that.
 IMAGE_RUNTIME = """#!/bin/sh
@@ -83,7 +107,7 @@ def libraries(paths):
     return sorted(set(re.findall(r"(/\S+) \(0x", said)))
 
 
-def make_runtime(folder):
+def make_files(folder, programs=PROGRAMS):
     """Python, and what it needs to speak on the bus."""
     files = folder + "/usr"
     packages = "/usr/lib/python3/dist-packages"
@@ -96,17 +120,22 @@ def make_runtime(folder):
         elif name.startswith("_dbus"):
             shutil.copy(f"{packages}/{name}", files + packages[4:])
     extensions = [os.path.join(at, name) for at, _, names in os.walk(files) for name in names if name.endswith(".so")]
-    for name in (files + "/bin", files + "/etc", folder + "/files"):
-        os.makedirs(name)
+    for name in ("bin", "etc"):
+        os.makedirs(f"{files}/{name}")
     for program in PROGRAMS:
         shutil.copy(program, files + "/bin")
     for name, target in (("python3", os.path.basename(PYTHON)), ("sh", "dash")):
         os.symlink(target, f"{files}/bin/{name}")
-    for library in libraries([*PROGRAMS, *extensions]):
+    for library in libraries([*programs, *extensions]):
         place = files + ("" if library.startswith("/lib64/") else "/lib/x86_64-linux-gnu/")
         place += library if library.startswith("/lib64/") else ""
         os.makedirs(os.path.dirname(place), exist_ok=True)
         shutil.copy(library, place)
+
+
+def make_runtime(folder):
+    make_files(folder)
+    os.makedirs(folder + "/files")
     write(folder + "/metadata", RUNTIME_FACTS)
 
 
@@ -116,6 +145,39 @@ def make_app(folder):
     shutil.copy(HERE + "/recorder.py", folder + "/files/bin/recorder")
     os.chmod(folder + "/files/bin/recorder", 0o755)
     write(folder + "/metadata", APP_FACTS)
+
+
+def make_base(folder):
+    make_files(folder, (*PROGRAMS, SNAPD))
+    for name in BASE_PLACES:
+        os.makedirs(f"{folder}/{name}", exist_ok=True)
+    for name in ("bin", "lib", "lib64", "sbin"):
+        os.makedirs(f"{folder}/usr/{name}", exist_ok=True)
+        os.symlink("usr/" + name, f"{folder}/{name}")
+    shutil.copy(SNAPD, folder + SNAPD)
+    # Older than this machine's, which is used then.
+    write(folder + "/usr/lib/snapd/info", "VERSION=1\n")
+    for name in ("nsswitch.conf", "hosts"):
+        write(f"{folder}/etc/{name}", "")
+    write(folder + "/meta/snap.yaml", BASE_FACTS)
+
+
+def install_snap():
+    make_base(WORK + "/base")
+    write(WORK + "/snap/meta/snap.yaml", SNAP_FACTS)
+    os.makedirs(WORK + "/snap/bin")
+    shutil.copy(HERE + "/recorder.py", WORK + "/snap/bin/recorder")
+    os.chmod(WORK + "/snap/bin/recorder", 0o755)
+    steps = (("systemctl", "start", "snapd.socket", "snapd.service"), ("snap", "wait", "system", "seed.loaded"),
+             ("snap", "pack", "--compression=lzo", "--filename=base.snap", WORK + "/base", WORK),
+             ("snap", "pack", "--filename=recorder.snap", WORK + "/snap", WORK),
+             ("snap", "install", "--dangerous", WORK + "/base.snap"),
+             ("snap", "install", "--dangerous", "--devmode", WORK + "/recorder.snap"))
+    for step in steps:
+        status, text = run(step, 600)
+        if status:
+            return ok(False, " ".join(step), text)
+    return ok("recorder" in run(["snap", "list"])[1], "snapd has an app and what it runs on installed")
 
 
 def make_image(folder):
@@ -219,6 +281,8 @@ def main():
             use(table, "an app in Flatpak's sandbox", FLATPAK, "flatpak:" + APP)
             ok(bob.start_agent(), "Bob has his terminal", bob.agent.text)
             in_call(table, bob)
+        if install_snap():
+            use(table, "a snap", SNAP, "snap:recorder")
         make_image(WORK + "/image")
         use(table, "an AppImage", (IMAGE,), "appimage:" + os.path.basename(IMAGE))
         as_delivered()
