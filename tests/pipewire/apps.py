@@ -269,6 +269,7 @@ def browse(alice, bob, desktop):
 
 
 VICTIM = "/callgate/build/tests/pipewire/victim"
+DIES = "/callgate/build/tests/pipewire/dies"
 # What captures a microphone, as people have it; and by what its capture is seen.
 CLIENTS = (
     ("a native stream", None, (VICTIM, "{path}")),
@@ -467,6 +468,35 @@ def unheard(alice, desktop, talk):
     own.stop()
 
 
+def deafen(desktop):
+    """Somebody dies at the managers' socket while he binds what callgate-pipewire says: to PipeWire he goes on binding it, and it passes on nothing."""
+    manager = desktop.parts["callgate-pipewire"].pid
+    # Whoever binds it waits for its owner's answer.
+    os.kill(manager, signal.SIGSTOP)
+    status = desktop.run(DIES).returncode
+    os.kill(manager, signal.SIGCONT)
+    return status == 0
+
+
+def deaf(alice, desktop, talk):
+    own = talk.app(CLIENTS[0][2])
+    ok(own.flows(), "a new program of the call captures")
+    for number in range(3):
+        ok(deafen(desktop) and own.flows(), f"somebody dies while he binds what callgate-pipewire says, and it goes on ({number + 1})")
+        block(alice, MICROPHONE)
+        time.sleep(SETTLE_S)
+        before = own.got()
+        time.sleep(HELD_S)
+        ok(own.got() == before, "blocked then, it gets nothing", own.got() - before)
+        ok(deafen(desktop), "another dies so")
+        unblock(alice, MICROPHONE)
+        took = own.flows()
+        ok(took and took <= RESUME_S, f"allowed again, it goes on ({took or -1:.2f} s)", desktop.log("callgate-pipewire"))
+    ok(own.errors() == 0, "without an error", own.errors())
+    ok("was linked" not in desktop.log("callgate-pipewire"), "and without a link that was not allowed", desktop.log("callgate-pipewire"))
+    own.stop()
+
+
 def many(alice, desktop, talk, runs):
     """Buffers at the victims: of a new program outside the call each time, and of the call's own while it is blocked."""
     # Of what changes while somebody begins to look, PipeWire does not tell others.
@@ -550,6 +580,7 @@ def main():
     unblock(alice, SPEAKER)
     ok(apps[-1][1].flows(), "and is lifted")
     unheard(alice, desktop, talk)
+    deaf(alice, desktop, talk)
     many(alice, desktop, talk, arguments.runs)
     held(desktop, early, f"more than {PATIENCE_S} s later, outside the call")
     for _, app in early:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What wants to capture through PipeWire, for tests/vm/guest/pipewire.py; and parts of callgate-pipewire by themselves.
-pipewire_victim := $(BUILD)/tests/pipewire/victim
+pipewire_victim := $(addprefix $(BUILD)/tests/pipewire/,victim dies)
 pipewire_camera := $(BUILD)/tests/pipewire/usb-camera
 pipewire_units := $(addprefix $(BUILD)/tests/pipewire/,pulse_test portal_test)
-pipewire_obj := $(call obj,$(addprefix tests/pipewire/,victim.c pulse_test.c portal_test.c))
+pipewire_obj := $(call obj,$(addprefix tests/pipewire/,victim.c dies.c pulse_test.c portal_test.c))
 $(pipewire_obj): CPPFLAGS += -Itools/callgate-pipewire \
 	$(patsubst -I%,-isystem %,$(shell pkg-config --cflags libpipewire-0.3 2>/dev/null))
-$(pipewire_victim): $(call obj,tests/pipewire/victim.c)
+$(pipewire_victim): %: %.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(hardened_ld) -o $@ $^ $(shell pkg-config --libs libpipewire-0.3)
 

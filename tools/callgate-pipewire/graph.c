@@ -519,9 +519,6 @@ static const struct pw_core_events core_events = {
 int graph_init(struct graph *graph, struct pw_loop *loop, const struct graph_hooks *hooks,
 	       void *userdata)
 {
-	const struct spa_dict_item items[] = { { PW_KEY_METADATA_NAME, "callgate" } };
-	const struct spa_dict props = SPA_DICT_INIT_ARRAY(items);
-
 	*graph = (struct graph){ .hooks = hooks, .userdata = userdata };
 	LIST_INIT(&graph->clients);
 	LIST_INIT(&graph->nodes);
@@ -538,13 +535,7 @@ int graph_init(struct graph *graph, struct pw_loop *loop, const struct graph_hoo
 		return -errno;
 	pw_core_add_listener(graph->core, &graph->core_listener, &core_events, graph);
 	graph->registry = pw_core_get_registry(graph->core, PW_VERSION_REGISTRY, 0);
-	/* It is this program's own: when this program is gone, so is the object. */
-	graph->approvals = pw_context_create_metadata(graph->context, "callgate", NULL, 0);
-	if (graph->approvals != NULL)
-		graph->metadata =
-			pw_core_export(graph->core, PW_TYPE_INTERFACE_Metadata, &props,
-				       pw_impl_metadata_get_implementation(graph->approvals), 0);
-	if (graph->registry == NULL || graph->metadata == NULL)
+	if (graph->registry == NULL)
 		return -errno;
 	if (tell_init(graph, loop, MANAGER_SOCKET) < 0)
 		return -ECONNREFUSED;
@@ -573,10 +564,6 @@ void graph_deinit(struct graph *graph)
 		remove_client(graph, LIST_FIRST(&graph->clients));
 	hold_close(&graph->hold);
 	tell_deinit(graph);
-	if (graph->metadata != NULL)
-		pw_proxy_destroy(graph->metadata);
-	if (graph->approvals != NULL)
-		pw_impl_metadata_destroy(graph->approvals);
 	if (graph->registry != NULL)
 		pw_proxy_destroy((struct pw_proxy *)graph->registry);
 	if (graph->core != NULL)

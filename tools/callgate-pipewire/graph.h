@@ -120,8 +120,8 @@ struct graph {
 	struct pw_context *context;
 	struct pw_core *core;
 	struct pw_registry *registry;
-	struct pw_impl_metadata *approvals; /* which streams may be linked */
-	struct pw_proxy *metadata;
+	struct pw_impl_metadata *approvals, *last_approvals; /* which streams may be linked */
+	struct pw_proxy *metadata, *last_metadata;
 	struct spa_hook core_listener, registry_listener;
 	struct hold hold;
 	uint64_t hold_serial; /* 0: not known */

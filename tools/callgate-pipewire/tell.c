@@ -18,10 +18,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define AGAIN_MS     50u
-#define AGAIN_MS_MAX 1600u
-#define NS_PER_MS    1000000l
-#define MS_PER_S     1000u
+#define AGAIN_MS      50u
+#define AGAIN_MS_ANEW 200u /* said so long ago and three times before, in vain: 350 ms */
+#define AGAIN_MS_MAX  1600u
+#define NS_PER_MS     1000000l
+#define MS_PER_S      1000u
 
 static void say(struct graph *graph, uint32_t subject, const char *key, uint64_t serial,
 		uint64_t since)
@@ -67,13 +68,62 @@ static void say_all(struct graph *graph)
 	set_timer(graph, graph->again_ms);
 }
 
+static void withdraw(struct pw_proxy *metadata, struct pw_impl_metadata *approvals)
+{
+	if (metadata != NULL)
+		pw_proxy_destroy(metadata);
+	if (approvals != NULL)
+		pw_impl_metadata_destroy(approvals);
+}
+
+/*
+ * The last one stays until there is a third, and counts for nothing (callgate/hold.lua): WirePlumber, which may take
+ * its time, would end every stream that it finds no word of.
+ */
+static int offer(struct graph *graph)
+{
+	static const struct spa_dict_item items[] = { { PW_KEY_METADATA_NAME, "callgate" } };
+	static const struct spa_dict props = SPA_DICT_INIT_ARRAY(items);
+	struct pw_impl_metadata *approvals =
+		pw_context_create_metadata(graph->context, "callgate", NULL, 0);
+
+	if (approvals == NULL)
+		return -errno;
+	withdraw(graph->last_metadata, graph->last_approvals);
+	graph->last_metadata = graph->metadata;
+	graph->last_approvals = graph->approvals;
+	graph->approvals = approvals;
+	/* Who binds it gets all that stands in it. */
+	say_all(graph);
+	graph->metadata = pw_core_export(graph->core, PW_TYPE_INTERFACE_Metadata, &props,
+					 pw_impl_metadata_get_implementation(approvals), 0);
+	return graph->metadata != NULL ? 0 : -errno;
+}
+
+static void stop_hearing(struct graph *graph)
+{
+	graph->hears = false;
+	if (graph->heard != NULL) {
+		spa_hook_remove(&graph->heard_listener);
+		pw_proxy_destroy(graph->heard);
+	}
+	graph->heard = NULL;
+}
+
 static void on_again(void *userdata, uint64_t expirations)
 {
 	struct graph *graph = userdata;
+	bool anew = graph->hears && graph->again_ms >= AGAIN_MS_ANEW;
 
 	if (graph->again_ms < AGAIN_MS_MAX)
 		graph->again_ms *= 2;
-	say_all(graph);
+	if (!anew) {
+		say_all(graph);
+		return;
+	}
+	stop_hearing(graph);
+	if (offer(graph) < 0)
+		graph->hooks->end(graph->userdata, "PipeWire takes no metadata object");
 }
 
 void tell(struct graph *graph)
@@ -130,9 +180,18 @@ static void on_done(void *userdata, uint32_t id, int seq)
 	tell(graph);
 }
 
+static void on_error(void *userdata, uint32_t id, int seq, int res, const char *message)
+{
+	struct graph *graph = userdata;
+
+	if (id == PW_ID_CORE && res == -EPIPE)
+		graph->hooks->end(graph->userdata, "PipeWire closed a connection");
+}
+
 static const struct pw_core_events ear_events = {
 	PW_VERSION_CORE_EVENTS,
 	.done = on_done,
+	.error = on_error,
 };
 
 static const struct pw_registry_events registry_events = {
@@ -143,9 +202,13 @@ static const struct pw_registry_events registry_events = {
 int tell_init(struct graph *graph, struct pw_loop *loop, const char *socket)
 {
 	graph->loop = loop;
+	graph->again_ms = AGAIN_MS;
 	graph->again = pw_loop_add_timer(loop, on_again, graph);
 	if (graph->again == NULL)
 		return -ENOMEM;
+	/* It is this program's own: when this program is gone, so is the object. */
+	if (offer(graph) < 0)
+		return -ECONNREFUSED;
 	graph->ear = pw_context_connect(graph->context,
 					pw_properties_new(PW_KEY_REMOTE_NAME, socket, NULL), 0);
 	if (graph->ear == NULL)
@@ -164,13 +227,15 @@ void tell_deinit(struct graph *graph)
 	if (graph->again != NULL)
 		pw_loop_destroy_source(graph->loop, graph->again);
 	graph->again = NULL;
-	if (graph->heard != NULL)
-		pw_proxy_destroy(graph->heard);
-	graph->heard = NULL;
+	stop_hearing(graph);
 	if (graph->listening != NULL)
 		pw_proxy_destroy((struct pw_proxy *)graph->listening);
 	graph->listening = NULL;
 	if (graph->ear != NULL)
 		pw_core_disconnect(graph->ear);
 	graph->ear = NULL;
+	withdraw(graph->last_metadata, graph->last_approvals);
+	withdraw(graph->metadata, graph->approvals);
+	graph->last_metadata = graph->metadata = NULL;
+	graph->last_approvals = graph->approvals = NULL;
 }

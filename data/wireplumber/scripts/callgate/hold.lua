@@ -34,10 +34,25 @@ end
 
 local managers = {}
 
--- The serial number that callgate-pipewire says in its metadata object, and since when: none while it is not there. What
--- stands between them only makes it another text, because it is said again.
+-- callgate-pipewire's metadata object, none while it is not there. The last that came: it makes another where nobody hears
+-- what it says in one.
+local function words ()
+  local last, last_serial = nil, -1
+
+  for metadata in managers.metadata:iterate { Constraint { "metadata.name", "=", "callgate" } } do
+    local serial = tonumber (metadata ["global-properties"] ["object.serial"]) or 0
+
+    if serial > last_serial then
+      last, last_serial = metadata, serial
+    end
+  end
+  return last
+end
+
+-- The serial number that it says there, and since when. What stands between them only makes it another text, because it
+-- is said again.
 local function said (subject, key)
-  local metadata = managers.metadata:lookup { Constraint { "metadata.name", "=", "callgate" } }
+  local metadata = words ()
   local text = metadata and metadata:find (subject, key)
 
   if text == nil then
@@ -284,6 +299,9 @@ SimpleEventHook {
     },
   },
   execute = function ()
+    if words () ~= nil then
+      return
+    end
     for client in clients:iterate () do
       local list = {}
 
