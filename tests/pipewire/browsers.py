@@ -1,37 +1,53 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Browsers for apps.py: a page at this machine's own address wants the microphone, again and again until it has it, and says
-what it gets. The browser's own question is answered by an option of it; Callgate's is not."""
+"""Browsers for apps.py: a page at this machine's own address wants the microphone, or the camera, again and again until it has it, and
+says what it gets. The browser's own question is answered by an option of it; the portal's and Callgate's are not."""
 import http.server
 import os
 import threading
 import time
 
-PAGE = """<!doctype html><meta charset=utf-8><title>microphone</title><script>
+PAGE = """<!doctype html><meta charset=utf-8><title>capture</title><video autoplay muted playsinline></video><script>
+const wanted = WANTED;
 const say = text => fetch('/say', {method: 'POST', body: text}).catch(() => {});
 async function want() {
   let stream;
   say('asks');
   try {
-    stream = await navigator.mediaDevices.getUserMedia({audio: true});
+    stream = await navigator.mediaDevices.getUserMedia(wanted);
   } catch (error) {
     say('refused ' + error.name);
     return setTimeout(want, 300);
   }
   say('has');
-  const context = new AudioContext(), node = context.createScriptProcessor(1024, 1, 1);
-  let sounding = 0;
-  node.onaudioprocess = event => {
-    if (event.inputBuffer.getChannelData(0).some(sample => sample !== 0)) sounding++;
-  };
-  context.createMediaStreamSource(stream).connect(node);
-  node.connect(context.destination);
-  const timer = setInterval(() => say('heard ' + sounding), 100);
+  const video = document.querySelector('video');
+  const canvas = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
+  let sounding = 0, context, last;
+  if (wanted.audio) {
+    context = new AudioContext();
+    const node = context.createScriptProcessor(1024, 1, 1);
+    node.onaudioprocess = event => {
+      if (event.inputBuffer.getChannelData(0).some(sample => sample !== 0)) sounding++;
+    };
+    context.createMediaStreamSource(stream).connect(node);
+    node.connect(context.destination);
+  } else
+    video.srcObject = stream;
+  const timer = setInterval(() => {
+    if (!wanted.audio) {
+      canvas.drawImage(video, 0, 0, 1, 1);
+      const now = String(canvas.getImageData(0, 0, 1, 1).data);
+      // Each picture of the camera is of another grey. Before the first there is nothing to draw.
+      if (last !== undefined && now !== last) sounding++;
+      last = now;
+    }
+    say('heard ' + sounding);
+  }, 100);
   const again = why => {
     say(why);
     navigator.mediaDevices.ondevicechange = null;
     stream.getTracks()[0].stop();
     clearInterval(timer);
-    context.close();
+    if (context) context.close();
     setTimeout(want, 300);
   };
   stream.getTracks()[0].onended = () => again('ended');
@@ -48,13 +64,14 @@ user_pref("browser.shell.checkDefaultBrowser", false);
 user_pref("datareporting.policy.dataSubmissionEnabled", false);
 user_pref("toolkit.telemetry.reportingpolicy.firstRun", false);
 user_pref("app.update.enabled", false);
+user_pref("media.webrtc.camera.allow-pipewire", true);
 """
 
 
 class Page:
-    """What a browser says."""
+    """What a browser says. @wanted: "audio" or "video"."""
 
-    def __init__(self):
+    def __init__(self, wanted="audio"):
         page = self
         self.said, self.heard, self.at = [], 0, 0.0
 
@@ -63,7 +80,7 @@ class Page:
                 self.send_response(200)
                 self.send_header("Content-Type", "text/html")
                 self.end_headers()
-                self.wfile.write(PAGE.encode())
+                self.wfile.write(PAGE.replace("WANTED", f"{{{wanted}: true}}").encode())
 
             def do_POST(self):
                 text = self.rfile.read(int(self.headers["Content-Length"])).decode()
@@ -91,7 +108,8 @@ class Page:
 
 def chromium(home, address):
     return ("chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", f"--user-data-dir={home}",
-            "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required", "--disable-dev-shm-usage", address)
+            "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required", "--disable-dev-shm-usage",
+            "--enable-features=WebRtcPipeWireCamera", address)
 
 
 def firefox(home, address):

@@ -2,7 +2,7 @@
 /*
  * A program that wants to capture through PipeWire, and counts what it gets. It
  * may try to help itself: make links, claim to be another; or use a connection that a
- * portal gave it; or show something, as a screen is shown. The number of buffers stands in a file at all times, as text.
+ * portal gave it; or show something, as a screen is shown, or play a camera, by the managers' socket. The number of buffers stands in a file at all times, as text.
  * For tests/vm/guest/pipewire.py.
  */
 #include <errno.h>
@@ -18,13 +18,16 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#define CAMERA_STRIDE 640 /* bytes: of 320 pixels */
+#define CAMERA_HEIGHT 240
+
 struct victim {
 	struct pw_main_loop *loop;
 	struct pw_core *core;
 	struct pw_stream *stream;
 	int count_fd;
 	unsigned long buffers, errors, seen;
-	bool link, video, show;
+	bool link, video, show, camera;
 	uint32_t target;
 	const char *port;
 	struct spa_source *timer;
@@ -72,9 +75,28 @@ static const struct pw_stream_events stream_events = {
 };
 
 /* What it shows, as a compositor shows a screen: a picture at each tick. */
+static void on_show_param(void *userdata, uint32_t id, const struct spa_pod *param)
+{
+	struct victim *victim = userdata;
+	const struct spa_pod *params[1];
+	struct spa_pod_builder builder;
+	uint8_t room[256];
+
+	if (!victim->camera || param == NULL || id != SPA_PARAM_Format)
+		return;
+	spa_pod_builder_init(&builder, room, sizeof(room));
+	params[0] = spa_pod_builder_add_object(&builder, SPA_TYPE_OBJECT_ParamBuffers,
+					       SPA_PARAM_Buffers, SPA_PARAM_BUFFERS_size,
+					       SPA_POD_Int(CAMERA_STRIDE * CAMERA_HEIGHT),
+					       SPA_PARAM_BUFFERS_stride,
+					       SPA_POD_Int(CAMERA_STRIDE));
+	pw_stream_update_params(victim->stream, params, 1);
+}
+
 static const struct pw_stream_events show_events = {
 	PW_VERSION_STREAM_EVENTS,
 	.state_changed = on_state,
+	.param_changed = on_show_param,
 };
 
 static void on_tick(void *userdata, uint64_t expirations)
@@ -88,6 +110,10 @@ static void on_tick(void *userdata, uint64_t expirations)
 	data = &buffer->buffer->datas[0];
 	data->chunk->offset = 0;
 	data->chunk->size = data->maxsize;
+	data->chunk->stride = victim->camera ? CAMERA_STRIDE : 0;
+	/* Each picture of another grey. */
+	if (victim->camera)
+		memset(data->data, (int)(victim->buffers * 16 % 256), data->maxsize);
 	pw_stream_queue_buffer(victim->stream, buffer);
 	victim->buffers++;
 	write_count(victim);
@@ -158,7 +184,15 @@ static int connect_stream(struct victim *victim)
 	uint8_t room[1024];
 
 	spa_pod_builder_init(&builder, room, sizeof(room));
-	if (victim->video) {
+	if (victim->camera) {
+		/* Browsers take a camera's formats where nothing is left to choose. */
+		struct spa_video_info_raw info = { .format = SPA_VIDEO_FORMAT_YUY2,
+						   .size = SPA_RECTANGLE(CAMERA_STRIDE / 2,
+									 CAMERA_HEIGHT),
+						   .framerate = SPA_FRACTION(20, 1) };
+
+		params[0] = spa_format_video_raw_build(&builder, SPA_PARAM_EnumFormat, &info);
+	} else if (victim->video) {
 		params[0] = spa_pod_builder_add_object(
 			&builder, SPA_TYPE_OBJECT_Format, SPA_PARAM_EnumFormat,
 			SPA_FORMAT_mediaType, SPA_POD_Id(SPA_MEDIA_TYPE_video),
@@ -202,6 +236,7 @@ int main(int argc, char **argv)
 		{ "sink", no_argument, NULL, 's' },
 		{ "port", required_argument, NULL, 'p' },
 		{ "show", required_argument, NULL, 'S' },
+		{ "camera", required_argument, NULL, 'C' },
 		{ "target", required_argument, NULL, 't' },
 		{ "fd", required_argument, NULL, 'f' },
 		{ 0 },
@@ -238,6 +273,9 @@ int main(int argc, char **argv)
 		case 's':
 			sink = true;
 			break;
+		case 'C':
+			victim.camera = true;
+			/* fall through */
 		case 'S':
 			screen = optarg;
 			victim.show = victim.video = true;
@@ -253,7 +291,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind + 1 != argc) {
-		fputs("Usage: victim [--video] [--sink] [--link NODE [--port PORT]] [--claim PID] [--name NAME] [--show NAME] [--target NAME] [--fd NUMBER] COUNT-FILE\n",
+		fputs("Usage: victim [--video] [--sink] [--link NODE [--port PORT]] [--claim PID] [--name NAME] [--show NAME | --camera NAME] [--target NAME] [--fd NUMBER] COUNT-FILE\n",
 		      stderr);
 		return 2;
 	}
@@ -294,6 +332,12 @@ int main(int argc, char **argv)
 	if (screen != NULL) {
 		pw_properties_set(props, PW_KEY_MEDIA_CLASS, "Video/Source");
 		pw_properties_set(props, PW_KEY_NODE_NAME, screen);
+		/* What is no device's, a program shows. */
+		if (victim.camera) {
+			pw_properties_set(props, PW_KEY_DEVICE_ID, "0");
+			pw_properties_set(props, PW_KEY_MEDIA_ROLE, "Camera");
+			pw_properties_set(props, PW_KEY_NODE_DESCRIPTION, screen);
+		}
 	}
 	victim.stream = pw_stream_new(victim.core, "victim", props);
 	pw_stream_add_listener(victim.stream, &stream_hook,
