@@ -118,7 +118,7 @@ static void allow_node(struct graph *graph, struct graph_node *node, bool allowe
 	} else {
 		node->allowed_until = clock_now();
 	}
-	tell(graph);
+	tell_node(graph, node);
 	if (allowed)
 		return;
 	/* WirePlumber takes its time; it hears of this after the word that it may not link them again. */
@@ -274,8 +274,11 @@ static void on_hold(void *userdata, uint64_t serial)
 {
 	struct graph *graph = userdata;
 
+	/* It pauses whenever the last stream has left it. */
+	if (serial == graph->hold_serial)
+		return;
 	graph->hold_serial = serial;
-	tell(graph);
+	tell_hold(graph);
 }
 
 /* This program's own source gives nothing. */

@@ -57,6 +57,11 @@ struct graph_client {
 	struct spa_hook listener;
 };
 
+/* What WirePlumber was told of something: under which number last, and how much of it was not heard yet. */
+struct words {
+	unsigned int told, unheard;
+};
+
 /**
  * struct graph_node - a stream that captures, or what there is to be captured
  * @stream: it is a stream that captures; otherwise something is captured from it
@@ -83,6 +88,7 @@ struct graph_node {
 	bool allowed;
 	uint64_t allowed_since, allowed_until;
 	unsigned int links;
+	struct words words;
 	struct pw_proxy *proxy;
 	struct spa_hook listener;
 };
@@ -125,9 +131,10 @@ struct graph {
 	struct spa_hook core_listener, registry_listener;
 	struct hold hold;
 	uint64_t hold_serial; /* 0: not known */
+	struct words hold_words;
 	struct pw_loop *loop;
 	struct spa_source *again; /* what WirePlumber is told is told again */
-	unsigned int times_told, unheard, again_ms;
+	unsigned int times_told, again_ms;
 	struct pw_core *ear; /* hears what is told, as WirePlumber does */
 	struct pw_registry *listening;
 	struct pw_proxy *heard;

@@ -18,6 +18,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#define KEY_ALLOW   "callgate.allow"
+#define KEY_SPEAKER "callgate.speaker"
+#define KEY_HOLD    "callgate.hold"
+
 #define AGAIN_MS      50u
 #define AGAIN_MS_ANEW 200u /* said so long ago and three times before, in vain: 350 ms */
 #define AGAIN_MS_MAX  1600u
@@ -32,19 +36,29 @@ static void say(struct graph *graph, uint32_t subject, const char *key, uint64_t
 	/* hold.lua reads the first number and the last. */
 	snprintf(text, sizeof(text), "%llu %u %llu", (unsigned long long)serial, graph->times_told,
 		 (unsigned long long)since);
-	graph->unheard++;
 	pw_impl_metadata_set_property(graph->approvals, subject, key, NULL, text);
 }
 
 /* What is played is allowed by a word of its own, so that nobody gets a microphone by it. */
-static void say_node(struct graph *graph, const struct graph_node *node)
+static void say_node(struct graph *graph, struct graph_node *node)
 {
 	bool speaker = node->kinds == GRAPH_SPEAKER;
 
-	say(graph, node->id, "callgate.allow", node->allowed && !speaker ? node->serial : 0,
+	if (!node->stream)
+		return;
+	node->words = (struct words){ .told = ++graph->times_told, .unheard = 2 };
+	say(graph, node->id, KEY_ALLOW, node->allowed && !speaker ? node->serial : 0,
 	    node->allowed_since);
-	say(graph, node->id, "callgate.speaker", node->allowed && speaker ? node->serial : 0,
+	say(graph, node->id, KEY_SPEAKER, node->allowed && speaker ? node->serial : 0,
 	    node->allowed_since);
+}
+
+static void say_hold(struct graph *graph)
+{
+	if (graph->hold_serial == 0)
+		return;
+	graph->hold_words = (struct words){ .told = ++graph->times_told, .unheard = 1 };
+	say(graph, PW_ID_CORE, KEY_HOLD, graph->hold_serial, 0);
 }
 
 static void set_timer(struct graph *graph, unsigned int ms)
@@ -54,18 +68,55 @@ static void set_timer(struct graph *graph, unsigned int ms)
 	pw_loop_update_timer(graph->loop, graph->again, &in, NULL, false);
 }
 
+static void listen_from_now(struct graph *graph)
+{
+	graph->again_ms = AGAIN_MS;
+	set_timer(graph, graph->again_ms);
+}
+
 static void say_all(struct graph *graph)
+{
+	struct graph_node *node;
+
+	say_hold(graph);
+	LIST_FOREACH(node, &graph->nodes, all)
+	say_node(graph, node);
+	set_timer(graph, graph->again_ms);
+}
+
+static void say_unheard(struct graph *graph)
+{
+	struct graph_node *node;
+
+	if (graph->hold_words.unheard != 0)
+		say_hold(graph);
+	LIST_FOREACH(node, &graph->nodes, all)
+	if (node->words.unheard != 0)
+		say_node(graph, node);
+	set_timer(graph, graph->again_ms);
+}
+
+static bool is_all_heard(const struct graph *graph)
 {
 	const struct graph_node *node;
 
-	graph->times_told++;
-	graph->unheard = 0;
-	if (graph->hold_serial != 0)
-		say(graph, PW_ID_CORE, "callgate.hold", graph->hold_serial, 0);
 	LIST_FOREACH(node, &graph->nodes, all)
-	if (node->stream)
-		say_node(graph, node);
-	set_timer(graph, graph->again_ms);
+	if (node->words.unheard != 0)
+		return false;
+	return graph->hold_words.unheard == 0;
+}
+
+/* Only what is new: WirePlumber looks at its streams anew for each word. */
+void tell_node(struct graph *graph, struct graph_node *node)
+{
+	say_node(graph, node);
+	listen_from_now(graph);
+}
+
+void tell_hold(struct graph *graph)
+{
+	say_hold(graph);
+	listen_from_now(graph);
 }
 
 static void withdraw(struct pw_proxy *metadata, struct pw_impl_metadata *approvals)
@@ -115,10 +166,13 @@ static void on_again(void *userdata, uint64_t expirations)
 	struct graph *graph = userdata;
 	bool anew = graph->hears && graph->again_ms >= AGAIN_MS_ANEW;
 
+	/* A stream that was not heard of has gone. */
+	if (is_all_heard(graph))
+		return;
 	if (graph->again_ms < AGAIN_MS_MAX)
 		graph->again_ms *= 2;
 	if (!anew) {
-		say_all(graph);
+		say_unheard(graph);
 		return;
 	}
 	stop_hearing(graph);
@@ -126,10 +180,16 @@ static void on_again(void *userdata, uint64_t expirations)
 		graph->hooks->end(graph->userdata, "PipeWire takes no metadata object");
 }
 
-void tell(struct graph *graph)
+static struct words *words_of(struct graph *graph, uint32_t subject, const char *key)
 {
-	graph->again_ms = AGAIN_MS;
-	say_all(graph);
+	struct graph_node *node;
+
+	if (strcmp(key, KEY_HOLD) == 0)
+		return &graph->hold_words;
+	LIST_FOREACH(node, &graph->nodes, all)
+	if (node->id == subject && node->stream)
+		return &node->words;
+	return NULL;
 }
 
 static int on_property(void *userdata, uint32_t subject, const char *key, const char *type,
@@ -137,12 +197,17 @@ static int on_property(void *userdata, uint32_t subject, const char *key, const 
 {
 	struct graph *graph = userdata;
 	unsigned long long serial;
+	struct words *words;
 	unsigned int told;
 
-	if (!graph->hears || value == NULL || sscanf(value, "%llu %u", &serial, &told) != 2 ||
-	    told != graph->times_told || graph->unheard == 0)
+	if (!graph->hears || key == NULL || value == NULL ||
+	    sscanf(value, "%llu %u", &serial, &told) != 2)
 		return 0;
-	if (--graph->unheard == 0)
+	words = words_of(graph, subject, key);
+	if (words == NULL || words->told != told || words->unheard == 0)
+		return 0;
+	words->unheard--;
+	if (is_all_heard(graph))
 		set_timer(graph, 0);
 	return 0;
 }
@@ -177,7 +242,8 @@ static void on_done(void *userdata, uint32_t id, int seq)
 	if (graph->heard == NULL || graph->hears || id != PW_ID_CORE || seq != graph->ear_sync)
 		return;
 	graph->hears = true;
-	tell(graph);
+	graph->again_ms = AGAIN_MS;
+	say_all(graph);
 }
 
 static void on_error(void *userdata, uint32_t id, int seq, int res, const char *message)

@@ -9,7 +9,9 @@
 int tell_init(struct graph *graph, struct pw_loop *loop, const char *socket);
 void tell_deinit(struct graph *graph);
 
-/* Streams may be linked that might not, or the other way round, or the source for those that are held is another. */
-void tell(struct graph *graph);
+/* The stream may be linked and might not, or the other way round. */
+void tell_node(struct graph *graph, struct graph_node *node);
+/* The source for streams that are held is another. */
+void tell_hold(struct graph *graph);
 
 #endif
