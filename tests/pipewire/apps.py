@@ -556,6 +556,32 @@ def deaf(alice, desktop, talk):
     own.stop()
 
 
+def sees_sources(desktop, app):
+    """Whether PipeWire shows the app's client anything that is captured from, by PipeWire's own word."""
+    managers = ("env", "PIPEWIRE_REMOTE=pipewire-0-manager")
+    objects = json.loads(desktop.run(*managers, "pw-dump").stdout)
+    sources = {o["id"] for o in objects if o["type"].endswith(":Node") and o["info"]["props"].get("node.name") in ("microphone", "camera")}
+    client = next(o["id"] for o in objects if o["type"].endswith(":Client") and o["info"]["props"].get("pipewire.sec.pid") in app.pids())
+    shown = dict(re.findall(r"(\d+): ([-rwxml]+)", desktop.run(*managers, "pw-cli", "get-permissions", str(client)).stdout))
+    return any("r" in shown.get(str(source), "") for source in sources)
+
+
+def without_manager(desktop, talk):
+    """Also where the last object was not its only one."""
+    own = talk.app(CLIENTS[0][2])
+    ok(own.flows() and sees_sources(desktop, own), "a new program of the call captures, and sees what it captures from")
+    desktop.parts["callgate-pipewire"].kill()
+    desktop.end("callgate-pipewire")
+    time.sleep(SETTLE_S)
+    before = own.got()
+    time.sleep(HELD_S)
+    ok(own.got() == before, "when callgate-pipewire is killed it gets nothing more", own.got() - before)
+    ok(wait_for(lambda: not sees_sources(desktop, own), LONG), "and sees nothing that captures")
+    desktop.manage()
+    ok(own.flows() and own.errors() == 0, "started again, it captures on, without an error", (own.errors(), desktop.log("callgate-pipewire")))
+    own.stop()
+
+
 def many(alice, desktop, talk, runs):
     """Buffers at the victims: of a new program outside the call each time, and of the call's own while it is blocked."""
     # Of what changes while somebody begins to look, PipeWire does not tell others.
@@ -641,6 +667,7 @@ def main():
     ok(apps[-1][1].flows(), "and is lifted")
     unheard(alice, desktop, talk)
     deaf(alice, desktop, talk)
+    without_manager(desktop, talk)
     many(alice, desktop, talk, arguments.runs)
     held(desktop, early, f"more than {PATIENCE_S} s later, outside the call")
     for _, app in early:
