@@ -220,6 +220,17 @@ static struct counts arrive(const char *driver, const char *device,
 	return counts;
 }
 
+/* Which number an allocation has changes with what is cached, so that one sweep may miss the gate's own. */
+static struct counts arrive_until_closed(const char *driver, const char *device,
+					 enum arrival (*look)(const char *device))
+{
+	struct counts counts = arrive(driver, device, look);
+
+	for (int i = 0; i < 5 && !counts.closed; i++)
+		counts = arrive(driver, device, look);
+	return counts;
+}
+
 static void insert(const char *driver)
 {
 	char command[256];
@@ -239,7 +250,7 @@ TEST_LIMIT(camera_that_comes_is_denied, LONG)
 
 	fault_prepare();
 	insert("gatecam");
-	counts = arrive("gatecam", "gatecam.0", camera);
+	counts = arrive_until_closed("gatecam", "gatecam.0", camera);
 	EXPECT(counts.tried > 20 && counts.closed > 0);
 	gate = gate_open_bound();
 	ASSERT_EQ(gate_allow(gate, getpid(), SESSION, CALLGATE_KIND_CAMERA, 9000), 0);
@@ -404,7 +415,7 @@ TEST_LIMIT(microphone_that_comes_is_denied, LONG)
 	fault_prepare();
 	insert("gatetest");
 	ASSERT_EQ(write_file("/sys/module/gatetest/parameters/playback", "0"), 0);
-	counts = arrive("gatetest", "gatetest.0", microphone);
+	counts = arrive_until_closed("gatetest", "gatetest.0", microphone);
 	EXPECT(counts.tried > 40 && counts.closed > 0);
 	gate = gate_open_bound();
 	ASSERT_EQ(gate_allow(gate, getpid(), SESSION, CALLGATE_KIND_MICROPHONE, 9000), 0);
@@ -420,7 +431,7 @@ TEST_LIMIT(compressed_capture_that_comes_is_denied, LONG)
 	if (system("modprobe snd-compress"))
 		harness_skip("this kernel has no compressed sound");
 	insert("gatecompr");
-	counts = arrive("gatecompr", "gatecompr.0", compressed);
+	counts = arrive_until_closed("gatecompr", "gatecompr.0", compressed);
 	EXPECT(counts.tried > 20 && counts.closed > 0);
 	gate = gate_open_bound();
 	ASSERT_EQ(gate_allow(gate, getpid(), SESSION, CALLGATE_KIND_MICROPHONE, 9000), 0);
