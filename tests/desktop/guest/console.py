@@ -4,7 +4,7 @@ import subprocess
 import time
 
 import demo
-from desk import HERE, LIMIT_S, Desk, until
+from desk import HERE, LIMIT_S, Desk, button, until
 from unit import ok, systemctl
 
 TERMINAL, UNIT = 9, "alice-console"
@@ -54,3 +54,12 @@ def run_all(asker, desk, hand):
     Desk.front(desk.terminal)
     ok(until(lambda: desk.who_is_in_front() == "alice", LIMIT_S), "back on her desktop", desk.who_is_in_front())
     desk.start_agent()
+    place = asker.ask()
+
+    def pressed():
+        hand.move(*button(place))
+        hand.click()
+        return desk.gone(10)
+    # A compositor may take its devices back with the first that one of them says, which is lost.
+    until(pressed)
+    ok(asker.answer() == "approved 3", "where the press of a hand allows", asker.why())
