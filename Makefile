@@ -164,10 +164,10 @@ soak: ## endurance and fuzzers of the module in full, hours; SOAK=percent KFUZZ_
 check-sound: ## PipeWire in full, half an hour: real devices, restarts, apps; RUNS=3 BROWSERS=1
 
 # Each boots a desktop of its own.
-check-session: all deb ## whole desktops from the packages: X11, Wayland, Chromium, sandboxes, an hour and more
+check-session: all deb ## whole desktops from the packages: X11, Wayland, browsers, sandboxes, an hour and more
 	$(Q)tests/run --timeout 7200 "$(vm) --count --daemon -- /callgate/tests/desktop/guest/latency.py" \
 		'tests/desktop/desktop_test sitting' 'tests/desktop/desktop_test --packages' \
-		$(foreach w,wayland chromium sandboxes,'tests/desktop/desktop_test --packages $w')
+		$(foreach w,wayland chromium firefox sandboxes,'tests/desktop/desktop_test --packages $w')
 
 check-upgrade: all deb ## packages, a kernel's arrival and Secure Boot on a whole machine that runs, most of an hour
 	$(Q)$(if $(newer),$(MAKE) module KERNEL='$(newer)')

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A browser as it is, on a desktop with Callgate: refused, asked, allowed. TAP. Run by tests/desktop/desktop_test.
+"""Chromium and Firefox as they are, on a desktop with Callgate: refused, asked, allowed. TAP. Run by tests/desktop/desktop_test.
 
 Alice has a page of somebody's who makes calls (page.html) open in a browser. Another browser, in which the same page is open, is what she calls
 Bob with. What each gets is what its page says that it saw.
@@ -77,17 +77,22 @@ class Page:
 
     def runs(self):
         """Frames with the camera's bars and sounds with the tone, after now."""
-        frames, tones = self("frames") + FRAMES, self("tones") + TONES
-        return until(lambda: self("frames") > frames and self("bars") == 8 and self("tones") > tones, LIMIT_S, 0.5)
+        since = {"frames": self("frames"), "tones": self("tones")}
+
+        def more(name, count):
+            # A page that was loaded anew counts from nothing.
+            since[name] = min(since[name], self(name))
+            return self(name) > since[name] + count
+        return until(lambda: all([more("frames", FRAMES), more("tones", TONES), self("bars") == 8]), LIMIT_S, 0.5)
 
     def tries(self, kind):
         """How often it was refused, at once or by what it had got ending."""
         return self("refused" + kind) + self("ended" + kind)
 
-    def is_refused(self):
-        """Both, once more after now."""
-        camera, microphone = self.tries("Camera"), self.tries("Microphone")
-        return until(lambda: self.tries("Camera") > camera and self.tries("Microphone") > microphone, LIMIT_S, 0.5)
+    def is_refused(self, kinds=("Camera", "Microphone")):
+        """Each, once more after now."""
+        before = {kind: self.tries(kind) for kind in kinds}
+        return until(lambda: all(self.tries(kind) > before[kind] for kind in kinds), LIMIT_S, 0.5)
 
 
 class Chromium:
@@ -102,10 +107,43 @@ class Chromium:
     def command(who):
         return [*ENVIRONMENT, "chromium", f"--user-data-dir=/home/alice/{who}", *Chromium.options, f"--app=http://localhost:{PORT}/?{who}"]
 
+    # Its processes that capture, each with what; and what its page is told of, when the call has ended.
+    processes = [["camera"], ["microphone"]]
+    told = ["Camera", "Microphone"]
+
     @staticmethod
-    def helper(kind):
-        """Which of its processes captures."""
-        return {"camera": "video_capture.mojom.VideoCaptureService", "microphone": "audio.mojom.AudioService"}[kind]
+    def is_the_one(kind, line):
+        """Whether a process with this command line is the one for that kind."""
+        return {"camera": "video_capture.mojom.VideoCaptureService", "microphone": "audio.mojom.AudioService"}[kind] in line
+
+
+class Firefox:
+    name = "Firefox"
+    preferences = {"media.navigator.permission.disabled": True, "media.autoplay.default": 0, "browser.shell.checkDefaultBrowser": False,
+                   "datareporting.policy.dataSubmissionEnabled": False, "browser.aboutwelcome.enabled": False, "app.update.enabled": False,
+                   "browser.sessionstore.resume_from_crash": False, "toolkit.startup.max_resumed_crashes": -1,
+                   "browser.tabs.warnOnClose": False, "network.captive-portal-service.enabled": False,
+                   # More than 255, which ALSA says that it has, are too many for the library that Firefox captures by.
+                   "media.getusermedia.audio.max_channels": 2}
+
+    @staticmethod
+    def command(who):
+        """Started again where it ends, as by one who does not let himself be put off."""
+        profile = f"/home/alice/{who}"
+        with open(f"/tmp/{who}.js", "w", encoding="utf-8") as file:
+            file.writelines(f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in Firefox.preferences.items())
+        again = f"mkdir -p {profile}; cp /tmp/{who}.js {profile}/user.js; while :; do firefox-esr --no-remote --profile {profile} " \
+                f"'http://localhost:{PORT}/?{who}'; sleep 1; done"
+        return [*ENVIRONMENT, "MOZ_CRASHREPORTER_DISABLE=1", "sh", "-c", again]
+
+    # Its first one does. Of the microphone its page is not told: the analyser there shows the tone for ever. Whether that is the last that it heard,
+    # as the kernel has it, is not looked at.
+    processes = [["camera", "microphone"]]
+    told = ["Camera"]
+
+    @staticmethod
+    def is_the_one(kind, line):
+        return "firefox" in line and "-contentproc" not in line
 
 
 def command_line(pid):
@@ -119,11 +157,6 @@ def command_line(pid):
 def capturer(alice, kind):
     """The process that the kernel names for a running capture of this kind."""
     return next((int(s["pid"]) for s in streams(alice) or () if kind in s["kinds"]), 0)
-
-
-def is_the_one(browser, kind, pid):
-    line = command_line(pid)
-    return browser.helper(kind) in line
 
 
 class Table:
@@ -140,6 +173,8 @@ class Table:
         self.bob = prepare()
         # A machine on which a browser starts takes its time for a window.
         configure("[prompt]\ntimeout = 600\npseudo_terminal = yes\n")
+        # Nor is a daemon one that hangs where a browser has both processors for 15 s.
+        run(["systemctl", "service-watchdogs", "no"])
         # A browser takes whichever end is free.
         card = int(demo.MICROPHONE.split(":")[1].split(",")[0])
         for end in (1, 2):
@@ -173,9 +208,10 @@ class Table:
         if not self.press(allow) or not allow:
             return now
         progress("asked and answered")
-        self.bob.answer("allow", LIMIT_S)
+        if not self.bob.answer("allow", LIMIT_S) or (compare and not self.bob.question(LIMIT_S)):
+            progress("Bob is not asked:", self.bob.agent.text[-1000:], now.callee.text, now.caller.text)
+            return now
         if compare:
-            self.bob.question(LIMIT_S)
             self.press()
             self.bob.agent.type("matches\n")
             progress("compared")
@@ -194,16 +230,20 @@ def outside(table, browser, plain):
     return program, good
 
 
-def restarted(table, browser, page, kind):
-    """What captures is killed; the browser starts another one."""
-    before = capturer(table.alice, kind)
-    print("#", kind, before, command_line(before)[:200], flush=True)
-    if not ok(before and is_the_one(browser, kind, before), f"the {kind} is held by the process that the browser has for it", command_line(before)):
+def restarted(table, browser, page, kinds):
+    """What captures these is killed; the browser, or who started it, starts another one."""
+    def holder():
+        held = {capturer(table.alice, kind) for kind in kinds}
+        pid = held.pop()
+        return pid if not held and all(browser.is_the_one(kind, command_line(pid)) for kind in kinds) else 0
+
+    before, what = until(holder), " and ".join(kinds)
+    print("#", what, before, command_line(before)[:200], flush=True)
+    if not ok(before, f"{what}: held by the process that the browser has for it", streams(table.alice)):
         return
     os.kill(before, signal.SIGKILL)
-    after = until(lambda: (now := capturer(table.alice, kind)) != before and now, LIMIT_S, 0.5)
-    ok(after and is_the_one(browser, kind, after) and page.runs(), "killed, it is started again, and the call goes on with the new one",
-       (before, after, page.all()))
+    after = until(lambda: (now := holder()) != before and now, LIMIT_S, 0.5)
+    ok(after and page.runs(), "killed, it is started again, and the call goes on with the new one", (before, after, page.all()))
 
 
 def pause(program, signal_number):
@@ -215,23 +255,24 @@ def in_call(table, browser, program, plain, page, now):
     if not ok(page.runs(), f"the call's {browser.name} sees the camera's bars and hears the tone", (page.all(), now.caller.text[-3000:])):
         return False
     progress(page.all())
-    for kind in ("camera", "microphone"):
-        restarted(table, browser, page, kind)
+    for kinds in browser.processes:
+        restarted(table, browser, page, kinds)
     pause(program, signal.SIGCONT)
     ok(plain.is_refused() and plain("frames") == 0 and plain("tones") == 0, f"meanwhile the other {browser.name}, the same program, is refused",
        plain.all())
     return True
 
 
-def end(table, page, now):
+def end(table, browser, page, now):
     """With the one who would end the browser stopped: what is left is the kernel."""
     now.caller.process.send_signal(signal.SIGSTOP)
     table.alice.ctl("end", "--all")
     ok(until(lambda: not streams(table.alice)), "the end of the call ends both captures")
     frames, tones = page("frames"), page("tones")
-    ok(page.is_refused(), "the page is refused from then on", page.all())
+    ok(page.is_refused(browser.told), "the page is refused from then on: " + " and ".join(browser.told).lower(), page.all())
     # What was on its way when it ended may still have been counted.
-    ok(page("frames") - frames <= FRAMES and page("tones") - tones <= TONES, "and gets nothing any more", (frames, tones, page.all()))
+    ok(page("frames") - frames <= FRAMES and (page("tones") - tones <= TONES or "Microphone" not in browser.told), "and gets nothing of that any more",
+       (frames, tones, page.all()))
     now.caller.process.send_signal(signal.SIGCONT)
     ok(now.caller.wait(LIMIT_S) is not None, "its browser is closed with the call", now.caller.text[-3000:])
 
@@ -251,14 +292,14 @@ def try_browser(table, browser):
     progress("a call that is allowed")
     now = table.call(2, browser.command(page.who), compare=True)
     if in_call(table, browser, program, plain, page, now):
-        end(table, page, now)
+        end(table, browser, page, now)
     now.stop()
     pause(program, signal.SIGCONT)
     program.stop()
 
 
 def main():
-    names = {"chromium": Chromium}
+    names = {"chromium": Chromium, "firefox": Firefox}
     server = http.server.ThreadingHTTPServer(("127.0.0.1", PORT), Pages)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     table = Table()
