@@ -15,6 +15,12 @@ enum fuzz_kind {
 
 #define FUZZ_SCRIPT 8
 
+/*
+ * Whether microphones are linked. Not where the sound core frees a closing stream's buffer while the stream is still in
+ * its group: who prepares another member then writes to where it was, with the gate or without.
+ */
+extern bool fuzz_links;
+
 /**
  * struct fuzz_map - a mapping that an operation made
  * @at: NULL: none
