@@ -271,7 +271,7 @@ def in_call(table, browser, program, plain, page, now):
     return True
 
 
-def end(table, browser, page, now):
+def end(table, page, now):
     """With the one who would end the browser stopped: what is left is the kernel."""
     now.caller.process.send_signal(signal.SIGSTOP)
     # It may have been overrun just now.
@@ -302,7 +302,7 @@ def try_browser(table, browser):
     progress("a call that is allowed")
     now = table.call(2, browser.command(page.who), compare=True)
     if in_call(table, browser, program, plain, page, now):
-        end(table, browser, page, now)
+        end(table, page, now)
     now.stop()
     pause(program, signal.SIGCONT)
     program.stop()
