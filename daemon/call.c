@@ -532,13 +532,17 @@ int call_media_keys(struct call *call, uint8_t ret_records[CALL_KEY_RECORDS * CA
 	return 0;
 }
 
-bool call_hold(struct call *call, uint64_t request, uint32_t kinds)
+void call_hold(struct call *call, uint64_t request, uint32_t kinds)
 {
 	struct calls *calls = call->calls;
 
+	/* It is told of again where the gate had to begin anew. */
+	for (size_t i = 0; i < call->n_held; i++)
+		if (call->held[i].request == request)
+			return;
 	if (call->granted != 0 && (kinds & ~call->granted) == 0) {
 		calls->hooks->verdict(calls->userdata, request, true);
-		return false;
+		return;
 	}
 	if (!call->facts.confirmed && (kinds & ~call->facts.asked) == 0 &&
 	    call->n_held < BOUND_HELD_SESSION && call->policy.hold_ns > 0) {
@@ -546,8 +550,7 @@ bool call_hold(struct call *call, uint64_t request, uint32_t kinds)
 			(struct call_held){ .request = request,
 					    .until = call_clock() + call->policy.hold_ns };
 		call_touch(call);
-		return true;
+		return;
 	}
 	calls->hooks->verdict(calls->userdata, request, false);
-	return false;
 }

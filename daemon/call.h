@@ -220,8 +220,8 @@ int call_deliver(struct call *call, const void *blob, size_t len, struct refusal
 int call_media_keys(struct call *call, uint8_t ret_records[CALL_KEY_RECORDS * CALL_KEY_RECORD],
 		    size_t *ret_len, struct refusal *ret_refusal);
 void call_end(struct call *call, enum session_end reason);
-/* A capture by the call's subject is held: answers it when that is decided. True: it is not yet. */
-bool call_hold(struct call *call, uint64_t request, uint32_t kinds);
+/* A capture by the call's subject is held: answers it when that is decided. */
+void call_hold(struct call *call, uint64_t request, uint32_t kinds);
 
 /* call-carry.c */
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The commands that the daemon gives to the kernel, each made of attributes,
- * sent over gate.c's socket and, but for a verdict, answered before it returns. Owns nothing.
+ * sent over gate.c's socket and answered before it returns. Owns nothing.
  * Called by manager.c. Must not take an error, or an answer that is not
  * complete, for a yes.
  */
@@ -110,36 +110,6 @@ int gate_revoke(struct gate *gate, uint64_t session)
 int gate_revoke_grant(struct gate *gate, uint64_t id)
 {
 	return end_grants(gate, CALLGATE_A_GRANT, id);
-}
-
-/* Sends, and waits for nothing: the kernel answers only if it refuses, and nobody reads that. Consumes msg. */
-static int tell(struct gate *gate, struct nl_msg *msg)
-{
-	int r = -EIO;
-
-	if (msg == NULL)
-		return -ENOMEM;
-	if (!gate->broken) {
-		nl_complete_msg(gate->sock, msg);
-		r = nl_send(gate->sock, msg);
-	}
-	nlmsg_free(msg);
-	return r < 0 ? -EIO : 0;
-}
-
-/* The next command finds out when nobody obeys any more; until then the caller stays denied. */
-int gate_verdict(struct gate *gate, uint64_t request, bool allow)
-{
-	struct nl_msg *msg;
-	int bad;
-
-	if (gate->sock == NULL)
-		return -ENODEV;
-	msg = gate_message(gate, CALLGATE_CMD_VERDICT, 0);
-	bad = msg == NULL || nla_put_u64(msg, CALLGATE_A_REQUEST, request) ||
-	      nla_put_u8(msg, CALLGATE_A_VERDICT,
-			 allow ? CALLGATE_VERDICT_ALLOW : CALLGATE_VERDICT_DENY);
-	return gate_check_lost(gate, tell(gate, gate_whole(msg, bad)), false);
 }
 
 /* ---- grants of an earlier life ------------------------------------------------------------------- */

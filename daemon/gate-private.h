@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What gate.c and gate-command.c share, and nobody else sees. */
+/* What gate.c, gate-command.c and gate-request.c share, and nobody else sees. */
 #ifndef CALLGATE_GATE_PRIVATE_H
 #define CALLGATE_GATE_PRIVATE_H
 
@@ -21,6 +21,9 @@ struct event;
  * @sock: NULL while absent
  * @arrival: tells when it may not be any more; NULL where that cannot be known
  * @family: netlink message type
+ * @requests: the requests file, or -1
+ * @held: its event source
+ * @asker: the last image that was held, so that the same is not looked up again; its cookie is 0 before the first
  * @waiting: sequence number of the command under way, or 0
  * @error: its result; 1 while there is none
  * @take: called for each message of its answer; NULL: they are kept as events, as dumps' are
@@ -39,6 +42,9 @@ struct gate {
 	struct arrival *arrival;
 	struct nl_cb *cb;
 	int family;
+	int requests;
+	sd_event_source *held;
+	struct process_facts asker;
 	enum gate_mode mode;
 	uint32_t waiting;
 	int error;
@@ -65,6 +71,9 @@ struct nl_msg *gate_whole(struct nl_msg *msg, int failed);
 /* Sends, and waits for the kernel's answer. Consumes msg; NULL is -ENOMEM. */
 int gate_command(struct gate *gate, struct nl_msg *msg,
 		 void (*take)(struct gate *, struct nlattr **, void *), void *ret);
+/* A new requests file: all who are held are told of, also those that were before. Where it fails the old one is gone, too. */
+int gate_requests_open(struct gate *gate);
+void gate_requests_close(struct gate *gate);
 /* Errors that mean that nobody obeys this socket any more. Returns @r. */
 int gate_check_lost(struct gate *gate, int r, bool no_such_means_lost);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The netlink family "callgate", kmod/uapi/callgate.yaml; with gate-command.c and
+ * The netlink family "callgate", kmod/uapi/callgate.yaml; with gate-command.c, gate-request.c and
  * gate-arrival.c the only caller of libnl. Owns the controller's socket. Must not decide anything:
  * events go up through the hooks, requests come down as functions.
  *
- * Everything goes over one socket, because the kernel obeys only the bound one.
+ * All but held callers goes over one socket, because the kernel obeys only the bound one.
  * Commands are answered before sendmsg() returns, so they are made
  * synchronously; events that arrive in between are kept and delivered from the
  * event loop, never from inside a command.
@@ -57,6 +57,7 @@ static void drop_events(struct gate *gate)
 static void disconnect(struct gate *gate)
 {
 	gate->io = sd_event_source_unref(gate->io);
+	gate_requests_close(gate);
 	drop_events(gate);
 	if (gate->sock != NULL)
 		nl_socket_free(gate->sock);
@@ -321,8 +322,7 @@ int gate_check_lost(struct gate *gate, int r, bool no_such_means_lost)
 /* The answers come through deliver() later. */
 static int take_stock(struct gate *gate)
 {
-	static const uint8_t cmds[] = { CALLGATE_CMD_DEVICE_GET, CALLGATE_CMD_STREAM_GET,
-					CALLGATE_CMD_REQUEST_GET };
+	static const uint8_t cmds[] = { CALLGATE_CMD_DEVICE_GET, CALLGATE_CMD_STREAM_GET };
 
 	for (size_t i = 0; i < ARRAY_SIZE(cmds); i++) {
 		int r = gate_command(gate, gate_message(gate, cmds[i], NLM_F_DUMP), NULL, NULL);
@@ -330,7 +330,7 @@ static int take_stock(struct gate *gate)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return gate_requests_open(gate);
 }
 
 static void deliver(struct gate *gate, struct nl_msg *msg)
@@ -339,21 +339,10 @@ static void deliver(struct gate *gate, struct nl_msg *msg)
 	struct nlmsghdr *header = nlmsg_hdr(msg);
 	struct capture_device device;
 	struct capture capture;
-	struct nl_msg *seen;
 
 	if (!parse(header, attrs))
 		return;
 	switch (genlmsg_hdr(header)->cmd) {
-	case CALLGATE_CMD_REQUEST_EVENT:
-	case CALLGATE_CMD_REQUEST_GET:
-		parse_capture(attrs, gate_u64(attrs, CALLGATE_A_REQUEST), &capture);
-		if (!gate->hooks->request(gate->userdata, &capture) || gate->sock == NULL)
-			break;
-		seen = gate_message(gate, CALLGATE_CMD_SEEN, NLM_F_ACK);
-		seen = gate_whole(seen, seen == NULL ||
-						nla_put_u64(seen, CALLGATE_A_REQUEST, capture.id));
-		gate_command(gate, seen, NULL, NULL);
-		break;
 	case CALLGATE_CMD_DENIED_EVENT:
 		parse_capture(attrs, 0, &capture);
 		gate->hooks->denied(gate->userdata, &capture);
@@ -583,6 +572,7 @@ int gate_new(struct gate **ret_gate, sd_event *event, const struct gate_hooks *h
 
 	if (gate == NULL)
 		return -ENOMEM;
+	gate->requests = -1;
 	gate->event = sd_event_ref(event);
 	gate->hooks = hooks;
 	gate->userdata = userdata;

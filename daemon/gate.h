@@ -20,12 +20,12 @@ enum gate_mode {
  * struct gate_hooks - news from the kernel, called from the event loop only
  * @changed: gate_mode() changed. When it became absent every device, stream and grant is forgotten.
  * @forget: events were lost; devices and streams are reported anew after this
- * @request: a caller is held; answer with gate_verdict(@attempt->id). True: later, so the kernel is to keep it
+ * @request: a caller is held until it is answered with gate_verdict(@attempt->id), now or later
  */
 struct gate_hooks {
 	void (*changed)(void *userdata);
 	void (*forget)(void *userdata);
-	bool (*request)(void *userdata, const struct capture *attempt);
+	void (*request)(void *userdata, const struct capture *attempt);
 	void (*denied)(void *userdata, const struct capture *attempt);
 	void (*stream_started)(void *userdata, const struct capture *stream);
 	void (*stream_stopped)(void *userdata, uint64_t stream);

@@ -176,17 +176,18 @@ static void on_denied(void *userdata, const struct capture *attempt)
 			ARRAY_SIZE(details));
 }
 
-static bool on_request(void *userdata, const struct capture *attempt)
+static void on_request(void *userdata, const struct capture *attempt)
 {
 	struct manager *manager = userdata;
 	struct service *service = &manager->service;
 	struct call *call = calls_follow(&service->calls, &attempt->who);
 
-	if (call != NULL)
-		return call_hold(call, attempt->id, attempt->kinds);
+	if (call != NULL) {
+		call_hold(call, attempt->id, attempt->kinds);
+		return;
+	}
 	gate_verdict(service->gate, attempt->id, false);
 	denial_later_add(&manager->later, attempt);
-	return false;
 }
 
 static void refresh_session_of(struct service *service, uint64_t session)

@@ -4,7 +4,7 @@
  *
  * Owns the fact who the controller is. Grants nothing: netlink.c asks here
  * whether a command came from the controller. Events are called for by workers,
- * by device.c and by callers that are to be held, in process context, and never
+ * and by device.c, in process context, and never
  * block on the reader: what does not fit into the socket's buffer is counted as
  * lost. A message is no larger than it must be: the kernel clears each when it is
  * made, and copies one that is mostly empty.
@@ -27,7 +27,6 @@
 #define U8_ROOM	     nla_total_size(sizeof(u8))
 /* Of everything but paths. */
 #define WHO_ROOM     (2 * U32_ROOM + 2 * U64_ROOM)
-#define HELD_ROOM    (2 * U64_ROOM + 2 * U32_ROOM + U8_ROOM + WHO_ROOM)
 #define CAPTURE_ROOM (4 * U64_ROOM + 2 * U32_ROOM + U8_ROOM + WHO_ROOM)
 #define DENIED_ROOM  (3 * U32_ROOM + U8_ROOM + WHO_ROOM)
 #define DEVICE_ROOM                                                                  \
@@ -39,6 +38,7 @@ static const struct genl_family *family __read_mostly;
 /* Written by callers that serialise; read anywhere. */
 static struct sock *controller;
 static u32 controller_port;
+static unsigned long controller_generation;
 
 void callgate_event_init(const struct genl_family *init_family)
 {
@@ -50,8 +50,10 @@ int callgate_controller_bind(struct sock *sk, u32 portid)
 	if (controller)
 		return -EBUSY;
 	sock_hold(sk);
+	WRITE_ONCE(controller_generation, controller_generation + 1);
 	WRITE_ONCE(controller, sk);
-	WRITE_ONCE(controller_port, portid);
+	smp_store_release(&controller_port,
+			  portid); /* pairs with callgate_controller_generation() */
 	return 0;
 }
 
@@ -68,6 +70,12 @@ void callgate_controller_unbind(void)
 bool callgate_controller_present(void)
 {
 	return READ_ONCE(controller_port) != 0;
+}
+
+unsigned long callgate_controller_generation(void)
+{
+	/* Who sees the port of a controller sees its generation. */
+	return smp_load_acquire(&controller_port) ? READ_ONCE(controller_generation) : 0;
 }
 
 bool callgate_controller_has(u32 portid)
@@ -112,29 +120,6 @@ int callgate_put_device(struct sk_buff *skb, const struct callgate_device *dev)
 	    nla_put_string(skb, CALLGATE_A_NODE, dev->node))
 		return -EMSGSIZE;
 	return 0;
-}
-
-static int put_held(struct sk_buff *skb, const struct callgate_held *held,
-		    const struct callgate_path *path)
-{
-	if (put_u64(skb, CALLGATE_A_REQUEST, held->id) ||
-	    nla_put_u32(skb, CALLGATE_A_DEVICE, held->device) ||
-	    nla_put_u32(skb, CALLGATE_A_KINDS, held->kinds) ||
-	    nla_put_u8(skb, CALLGATE_A_OP, held->op) || put_who(skb, &held->who) ||
-	    put_u64(skb, CALLGATE_A_SINCE, held->since) || callgate_put_path(skb, path))
-		return -EMSGSIZE;
-	return 0;
-}
-
-int callgate_put_held(struct sk_buff *skb, const struct callgate_held *held)
-{
-	struct callgate_path path;
-	int err;
-
-	callgate_who_path(&held->who, &path);
-	err = put_held(skb, held, &path);
-	callgate_path_end(&path);
-	return err;
 }
 
 static int put_capture(struct sk_buff *skb, const struct callgate_device *dev,
@@ -202,22 +187,6 @@ static int finish(struct sk_buff *skb, void *header, int err)
 	}
 	if (err)
 		callgate_stat_inc(CALLGATE_STAT_LOST);
-	return err;
-}
-
-int callgate_event_request(const struct callgate_held *held)
-{
-	struct callgate_path path;
-	struct sk_buff *skb;
-	void *header;
-	int err;
-
-	if (!callgate_controller_present())
-		return -ENOTCONN;
-	callgate_who_path(&held->who, &path);
-	skb = begin(CALLGATE_CMD_REQUEST_EVENT, HELD_ROOM + callgate_path_room(&path), &header);
-	err = finish(skb, header, skb ? put_held(skb, held, &path) : 0);
-	callgate_path_end(&path);
 	return err;
 }
 

@@ -10,26 +10,6 @@ struct genl_family;
 struct sk_buff;
 struct sock;
 
-/**
- * struct callgate_held - one held caller's facts
- * @who: its pid is referenced
- * @id: never re-used
- * @since: ns on CLOCK_BOOTTIME
- * @device: id
- * @kinds: of the device
- * @op: enum callgate_op
- * @seen: the controller has acknowledged it
- */
-struct callgate_held {
-	struct callgate_who who;
-	u64 id;
-	u64 since;
-	u32 device;
-	u32 kinds;
-	u8 op;
-	bool seen;
-};
-
 void callgate_event_init(const struct genl_family *family);
 
 /* The socket becomes the controller. -EBUSY while another one is. Callers serialise. */
@@ -38,6 +18,8 @@ int __must_check callgate_controller_bind(struct sock *sk, u32 portid);
 void callgate_controller_unbind(void);
 /* Is there one? Any context. */
 bool callgate_controller_present(void);
+/* Which one, of all since the module was loaded; 0: none. Any context. */
+unsigned long callgate_controller_generation(void);
 /* Is @portid its address? Only says which socket went away. */
 bool callgate_controller_has(u32 portid);
 /* Is it this socket? The answer that grants authority. */
@@ -47,12 +29,10 @@ bool __must_check callgate_controller_is(const struct sock *sk);
 int callgate_put_path(struct sk_buff *skb, const struct callgate_path *path);
 size_t callgate_path_room(const struct callgate_path *path);
 int callgate_put_device(struct sk_buff *skb, const struct callgate_device *dev);
-int callgate_put_held(struct sk_buff *skb, const struct callgate_held *held);
 int callgate_put_capture(struct sk_buff *skb, const struct callgate_device *dev,
 			 const struct callgate_capture *capture);
 
 /* Events. -ENOTCONN: no controller; other errors: it did not get it, which is counted. May sleep. */
-int callgate_event_request(const struct callgate_held *held);
 int callgate_event_denied(const struct callgate_device *dev, const struct callgate_denied *denied);
 int callgate_event_stream(const struct callgate_device *dev,
 			  const struct callgate_capture *capture);

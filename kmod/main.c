@@ -158,20 +158,23 @@ static int __init callgate_init(void)
 	err = callgate_grant_init(callgate_device_revoke_all);
 	if (err)
 		goto exit_device;
-	err = callgate_netlink_init(detach);
-	if (err)
-		goto exit_grant;
 	mutex_lock(&attach_lock);
 	err = attach();
 	mutex_unlock(&attach_lock);
 	if (err)
-		goto exit_netlink;
+		goto exit_request;
+	/* Last: a controller may hold a file of ours from here on, which a failure would pull its code from under. */
+	err = callgate_netlink_init(detach);
+	if (err)
+		goto give_back;
 	return 0;
 
-exit_netlink:
-	callgate_netlink_exit();
+give_back:
+	mutex_lock(&attach_lock);
+	give_back();
+	mutex_unlock(&attach_lock);
+exit_request:
 	callgate_request_exit();
-exit_grant:
 	callgate_grant_exit();
 exit_device:
 	callgate_device_exit();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dumps of devices, grants, requests and streams.
+ * Dumps of devices, grants and streams.
  *
  * Owns nothing. Objects have ids that only grow, so a dump goes on after the
  * last id that it wrote, however long the reader took; the generation tells the
@@ -14,7 +14,6 @@
 
 #include "event.h"
 #include "grant.h"
-#include "request.h"
 #include "stream.h"
 
 int callgate_dump_start(struct netlink_callback *cb)
@@ -110,26 +109,6 @@ int callgate_dump_grants(struct sk_buff *skb, struct netlink_callback *cb)
 
 	cb->seq = callgate_grant_generation();
 	callgate_grant_walk(*cursor(cb), dump_grant, &dump);
-	return skb->len;
-}
-
-static int put_request(struct sk_buff *skb, const struct callgate_held *held)
-{
-	return callgate_put_held(skb, held) ?: nla_put_u8(skb, CALLGATE_A_SEEN, held->seen);
-}
-
-int callgate_dump_requests(struct sk_buff *skb, struct netlink_callback *cb)
-{
-	struct callgate_held held;
-	bool more = true;
-	void *header;
-
-	cb->seq = callgate_request_generation();
-	while (more && callgate_request_next(*cursor(cb), &held)) {
-		header = begin(skb, cb, CALLGATE_CMD_REQUEST_GET);
-		more = finish(skb, cb, header, header ? put_request(skb, &held) : 0, held.id);
-		callgate_who_put(&held.who);
-	}
 	return skb->len;
 }
 

@@ -15,6 +15,8 @@
 #include "netlink.h"
 
 #include <linux/cgroup.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <net/genetlink.h>
@@ -59,15 +61,6 @@ POLICY(grant_policy) = {
 POLICY(revoke_policy) = {
 	[CALLGATE_A_GRANT] = NLA_POLICY_MIN(NLA_U64, 1),
 	[CALLGATE_A_SESSION] = NLA_POLICY_MIN(NLA_U64, 1),
-};
-
-POLICY(seen_policy) = {
-	[CALLGATE_A_REQUEST] = NLA_POLICY_MIN(NLA_U64, 1),
-};
-
-POLICY(verdict_policy) = {
-	[CALLGATE_A_REQUEST] = NLA_POLICY_MIN(NLA_U64, 1),
-	[CALLGATE_A_VERDICT] = NLA_POLICY_MAX(NLA_U8, CALLGATE_VERDICT_ALLOW),
 };
 
 POLICY(mode_policy) = {
@@ -131,6 +124,13 @@ static int mode_reply_send(struct sk_buff *skb, void *header, struct genl_info *
 	return reply_send(skb, header, info, nla_put_u8(skb, CALLGATE_A_MODE, mode));
 }
 
+static void unbind(void)
+{
+	lockdep_assert_held(&commands_lock);
+	callgate_controller_unbind();
+	callgate_request_cancel(NULL);
+}
+
 /* Who was told that it is not the controller must not be it. */
 static int bind_and_reply(struct sk_buff *skb, struct genl_info *info)
 {
@@ -148,7 +148,7 @@ static int bind_and_reply(struct sk_buff *skb, struct genl_info *info)
 	}
 	err = mode_reply_send(reply, header, info);
 	if (err)
-		callgate_controller_unbind();
+		unbind();
 	return err;
 }
 
@@ -322,37 +322,48 @@ static int cmd_revoke(struct sk_buff *skb, struct genl_info *info)
 	return leave(err);
 }
 
-static int cmd_seen(struct sk_buff *skb, struct genl_info *info)
+/* The file is the sender's only when the answer that names it is on its way. */
+static int reply_requests(struct genl_info *info, int fd, struct file *file)
 {
-	struct nlattr *id = info->attrs[CALLGATE_A_REQUEST];
+	struct sk_buff *skb;
+	void *header;
 	int err;
 
-	err = enter(skb, info);
-	if (err)
-		return err;
-	if (!id)
-		return leave(refuse(info, -EINVAL, "seen needs request"));
-	err = callgate_request_seen(nla_get_u64(id));
-	if (err)
-		refuse(info, err, "This caller is not held any more");
-	return leave(err);
+	skb = reply_new(info, nla_total_size(sizeof(u32)), &header);
+	if (!skb)
+		return -ENOMEM;
+	err = reply_send(skb, header, info, nla_put_u32(skb, CALLGATE_A_REQUESTS_FD, fd));
+	if (!err)
+		fd_install(fd, file);
+	return err;
 }
 
-static int cmd_verdict(struct sk_buff *skb, struct genl_info *info)
+static int open_requests(struct genl_info *info)
 {
-	struct nlattr *id = info->attrs[CALLGATE_A_REQUEST];
-	struct nlattr *verdict = info->attrs[CALLGATE_A_VERDICT];
-	int err;
+	struct file *file;
+	int err, fd;
 
-	err = enter(skb, info);
-	if (err)
-		return err;
-	if (!id || !verdict)
-		return leave(refuse(info, -EINVAL, "verdict needs request and verdict"));
-	err = callgate_request_answer(nla_get_u64(id), nla_get_u8(verdict));
-	if (err)
-		refuse(info, err, "This caller is not held any more");
-	return leave(err);
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return refuse(info, fd, "No more files can be opened here");
+	file = callgate_request_open();
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	err = reply_requests(info, fd, file);
+	if (err) {
+		put_unused_fd(fd);
+		fput(file);
+	}
+	return err;
+}
+
+static int cmd_requests(struct sk_buff *skb, struct genl_info *info)
+{
+	int err = enter(skb, info);
+
+	return err ?: leave(open_requests(info));
 }
 
 /* First what can fail: the gate is not opened by an order that was answered with an error. */
@@ -432,14 +443,12 @@ static const struct genl_ops ops[] = {
 	COMMAND(CALLGATE_CMD_IDENTIFY, cmd_identify, identify_policy),
 	COMMAND(CALLGATE_CMD_GRANT, cmd_grant, grant_policy),
 	COMMAND(CALLGATE_CMD_REVOKE, cmd_revoke, revoke_policy),
-	COMMAND(CALLGATE_CMD_SEEN, cmd_seen, seen_policy),
-	COMMAND(CALLGATE_CMD_VERDICT, cmd_verdict, verdict_policy),
+	COMMAND(CALLGATE_CMD_REQUESTS, cmd_requests, nothing_policy),
 	COMMAND(CALLGATE_CMD_MODE, cmd_mode, mode_policy),
 	COMMAND(CALLGATE_CMD_DETACH, cmd_detach, nothing_policy),
 	COMMAND(CALLGATE_CMD_STATS_GET, cmd_stats, nothing_policy),
 	DUMP(CALLGATE_CMD_DEVICE_GET, callgate_dump_devices),
 	DUMP(CALLGATE_CMD_GRANT_GET, callgate_dump_grants),
-	DUMP(CALLGATE_CMD_REQUEST_GET, callgate_dump_requests),
 	DUMP(CALLGATE_CMD_STREAM_GET, callgate_dump_streams),
 };
 
@@ -456,13 +465,6 @@ struct genl_family callgate_family __ro_after_init = {
 	.ops = ops,
 	.n_ops = ARRAY_SIZE(ops),
 };
-
-static void unbind(void)
-{
-	lockdep_assert_held(&commands_lock);
-	callgate_controller_unbind();
-	callgate_request_cancel(NULL);
-}
 
 /* Grants run to their deadline: a daemon that is restarted takes them up again. */
 static int socket_released(struct notifier_block *unused, unsigned long event, void *data)

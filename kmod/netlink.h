@@ -17,7 +17,6 @@ void callgate_netlink_exit(void);
 /* Dumps: netlink-dump.c. Each is a genl_ops.dumpit. */
 int callgate_dump_devices(struct sk_buff *skb, struct netlink_callback *cb);
 int callgate_dump_grants(struct sk_buff *skb, struct netlink_callback *cb);
-int callgate_dump_requests(struct sk_buff *skb, struct netlink_callback *cb);
 int callgate_dump_streams(struct sk_buff *skb, struct netlink_callback *cb);
 /* Their genl_ops.start: only the controller. */
 int callgate_dump_start(struct netlink_callback *cb);

@@ -7,6 +7,9 @@
 #ifndef _UAPI_CALLGATE_H
 #define _UAPI_CALLGATE_H
 
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
 #define CALLGATE_GENL_NAME    "callgate"
 #define CALLGATE_GENL_VERSION 1
 
@@ -22,8 +25,8 @@
 
 /* A grant's deadline lies at most this far ahead; seconds on CLOCK_BOOTTIME. */
 #define CALLGATE_GRANT_MAX_SECONDS 10
-/* A request that is not acknowledged as seen within this time is denied. */
-#define CALLGATE_SEEN_SECONDS	   2
+/* A request that is not read within this time is denied. */
+#define CALLGATE_READ_SECONDS	   2
 /* A caller is held at most this long. */
 #define CALLGATE_HOLD_SECONDS	   65
 
@@ -75,14 +78,12 @@ enum callgate_attr {
 	CALLGATE_A_SESSION,	 /* u64: chosen by the controller, not 0 */
 	CALLGATE_A_GRANT,	 /* u64: id of a grant, never re-used */
 	CALLGATE_A_DEADLINE,	 /* u64: ns on CLOCK_BOOTTIME */
-	CALLGATE_A_REQUEST,	 /* u64: id of a held caller, never re-used */
-	CALLGATE_A_VERDICT,	 /* u8: enum callgate_verdict */
+	CALLGATE_A_REQUESTS_FD,	 /* u32: a requests file, open in the sender */
 	CALLGATE_A_MODE,	 /* u8: enum callgate_mode */
 	CALLGATE_A_OP,		 /* u8: enum callgate_op */
 	CALLGATE_A_SINCE,	 /* u64: ns on CLOCK_BOOTTIME */
 	CALLGATE_A_REASON,	 /* u8: enum callgate_reason */
 	CALLGATE_A_COUNT,	 /* u32: denied attempts since the last event of the same kind */
-	CALLGATE_A_SEEN,	 /* u8: 1 when the controller acknowledged the request */
 	CALLGATE_A_STREAM,	 /* u64: id of a stream, never re-used */
 	CALLGATE_A_STAT_CHECKS,	 /* u64: statistics, see callgate.yaml */
 	CALLGATE_A_STAT_DENIED,	 /* u64 */
@@ -100,18 +101,15 @@ enum callgate_cmd {
 	CALLGATE_CMD_IDENTIFY,
 	CALLGATE_CMD_GRANT,
 	CALLGATE_CMD_REVOKE,
-	CALLGATE_CMD_SEEN,
-	CALLGATE_CMD_VERDICT,
+	CALLGATE_CMD_REQUESTS,
 	CALLGATE_CMD_MODE,
 	CALLGATE_CMD_DETACH,
 	CALLGATE_CMD_DEVICE_GET,
 	CALLGATE_CMD_GRANT_GET,
-	CALLGATE_CMD_REQUEST_GET,
 	CALLGATE_CMD_STREAM_GET,
 	CALLGATE_CMD_STATS_GET,
 
 	/* Events, unicast to the controller. */
-	CALLGATE_CMD_REQUEST_EVENT,
 	CALLGATE_CMD_DENIED_EVENT,
 	CALLGATE_CMD_STREAM_STARTED_EVENT,
 	CALLGATE_CMD_STREAM_STOPPED_EVENT,
@@ -121,5 +119,45 @@ enum callgate_cmd {
 	__CALLGATE_CMD_MAX,
 	CALLGATE_CMD_MAX = __CALLGATE_CMD_MAX - 1
 };
+
+/**
+ * struct callgate_request - a held caller, and its answer
+ * @id: never re-used
+ * @verdict: enum callgate_verdict, written by who answers
+ * @op: enum callgate_op
+ * @device: id of the gated device
+ * @kinds: CALLGATE_KIND_* of the device
+ * @tgid: process id in the initial pid namespace
+ * @uid: in the initial user namespace
+ * @cookie: the process image, as in CALLGATE_A_COOKIE
+ * @cgroup: id of a cgroup of the unified hierarchy
+ *
+ * What the image is called, CALLGATE_CMD_IDENTIFY says.
+ */
+struct callgate_request {
+	__u64 id;
+	__u32 verdict;
+	__u32 op;
+	__u32 device;
+	__u32 kinds;
+	__u32 tgid;
+	__u32 uid;
+	__u64 cookie;
+	__u64 cgroup;
+};
+
+/*
+ * Of the requests file that CALLGATE_CMD_REQUESTS opens. ENOTCONN when the controller that opened it has gone, EINVAL for
+ * an unknown verdict.
+ *
+ * NEXT gives @verdict to @id, unless that is 0 or held no more, and reads the next caller; without one it waits, or says EAGAIN with
+ * O_NONBLOCK. poll() says when there is one. A caller is read once, by whichever file of the controller asks first, until another
+ * file is opened: that begins with all who are held.
+ * ANSWER gives @verdict to @id. ENOENT when that is held no more.
+ *
+ * Allow means that the caller is checked again: it still needs a grant.
+ */
+#define CALLGATE_IOC_NEXT   _IOWR(0xC6, 0, struct callgate_request)
+#define CALLGATE_IOC_ANSWER _IOW(0xC6, 1, struct callgate_request)
 
 #endif

@@ -18,7 +18,6 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
-#include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <linux/videodev2.h>
@@ -116,56 +115,13 @@ static int ask_eventfd(void)
 
 /* ---- who answers ----------------------------------------------------------------------------------------------- */
 
-/* One event: the id of the caller who is held, or 0. */
-static uint64_t request_of(const char *message, ssize_t size)
+_Noreturn static void answer_gate(int requests)
 {
-	const struct nlmsghdr *header = (const void *)message;
-	const struct nlattr *attr;
-	uint64_t id = 0;
-	ssize_t at;
+	struct callgate_request request = {};
 
-	if (size < (ssize_t)NLMSG_SPACE(GENL_HDRLEN) || header->nlmsg_type != gate_family(gate) ||
-	    ((const struct genlmsghdr *)NLMSG_DATA(header))->cmd != CALLGATE_CMD_REQUEST_EVENT)
-		return 0;
-	for (at = NLMSG_SPACE(GENL_HDRLEN); at + NLA_HDRLEN <= size;
-	     at += NLA_ALIGN(attr->nla_len)) {
-		attr = (const void *)(message + at);
-		if ((attr->nla_type & NLA_TYPE_MASK) == CALLGATE_A_REQUEST) {
-			memcpy(&id, message + at + NLA_HDRLEN, sizeof(id));
-			break;
-		}
-	}
-	return id;
-}
-
-/* By hand: the tests' library makes room for any message, which takes longer than all the rest. */
-_Noreturn static void answer_gate(void)
-{
-	struct {
-		struct nlmsghdr header;
-		struct genlmsghdr command;
-		struct nlattr request;
-		uint32_t id[2];
-		struct nlattr verdict;
-		uint8_t value[NLA_ALIGNTO];
-	} answer = {
-		.header = { .nlmsg_len = sizeof(answer),
-			    .nlmsg_type = gate_family(gate),
-			    .nlmsg_flags = NLM_F_REQUEST },
-		.command = { .cmd = CALLGATE_CMD_VERDICT, .version = CALLGATE_GENL_VERSION },
-		.request = { .nla_len = NLA_HDRLEN + 8, .nla_type = CALLGATE_A_REQUEST },
-		.verdict = { .nla_len = NLA_HDRLEN + 1, .nla_type = CALLGATE_A_VERDICT },
-		.value = { CALLGATE_VERDICT_DENY },
-	};
-	static char message[8192];
-	uint64_t id;
-
-	for (;;) {
-		id = request_of(message, recv(gate_fd(gate), message, sizeof(message), 0));
-		memcpy(answer.id, &id, sizeof(id));
-		if (id && send(gate_fd(gate), &answer, sizeof(answer), 0) != sizeof(answer))
-			_exit(1);
-	}
+	while (!ioctl(requests, CALLGATE_IOC_NEXT, &request))
+		request.verdict = CALLGATE_VERDICT_DENY;
+	_exit(1);
 }
 
 _Noreturn static void answer_seccomp(int listener)
@@ -268,7 +224,7 @@ static int fanotify_group(void)
 	return group;
 }
 
-/* Of this process and its children from now on, getpgid() is a question. */
+/* Of this process from now on, getpgid() is a question. */
 static int seccomp_listener(void)
 {
 	struct sock_filter code[] = {
@@ -323,35 +279,79 @@ static void shuffle(int order[WAYS], uint32_t *random)
 	}
 }
 
-static void in_turns(const char *scenario, unsigned int repetitions, uint32_t random)
+/**
+ * struct turn - shared with the process that asks in one way
+ * @thousands: what it took, of instructions or of nanoseconds
+ * @got: the answer
+ */
+struct turn {
+	double thousands;
+	int got;
+};
+
+/*
+ * Each way is asked by a process of its own: a filter of seccomp is run at every call of who has one. It asks when it gets a
+ * byte, and gives one back.
+ */
+static int start_asker(const struct way *way, struct turn *turn, int *listener)
+{
+	uint64_t begun;
+	int pair[2];
+	char c = 0;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		grants_die("socketpair");
+	if (child()) {
+		if (listener && passing_receive(pair[0], &c, sizeof(c), 0, listener) < 0)
+			grants_die("listener");
+		close(pair[1]);
+		return pair[0];
+	}
+	if (gate)
+		close(gate_fd(gate));
+	if (listener) {
+		*listener = seccomp_listener();
+		passing_send(pair[1], &c, sizeof(c), *listener);
+		close(*listener);
+	}
+	while (read(pair[1], &c, 1) == 1) {
+		begun = now();
+		turn->got = way->ask();
+		turn->thousands = (double)(now() - begun) / 1000;
+		if (write(pair[1], &c, 1) != 1)
+			break;
+	}
+	_exit(0);
+}
+
+static void in_turns(const char *scenario, const int askers[WAYS], const struct turn *turns,
+		     unsigned int repetitions, uint32_t random)
 {
 	struct sample sample[WAYS] = {};
 	int order[WAYS] = { 0, 1, 2, 3, 4 };
-	uint64_t begun;
-	int got;
+	char c = 0;
+	int w;
 
 	for (unsigned int rep = 0; rep < repetitions; rep++) {
 		for (int i = 0; i < EACH * WAYS; i++) {
-			const struct way *way;
-
 			if (i % WAYS == 0)
 				shuffle(order, &random);
-			way = &ways[order[i % WAYS]];
+			w = order[i % WAYS];
 			if (rest)
-				usleep(way == &ways[0] ? gate_rest : rest);
-			begun = now();
-			got = way->ask();
-			sample_add(&sample[order[i % WAYS]], (double)(now() - begun) / 1000);
-			if (got != way->answer) {
-				fprintf(stderr, "bench: %s: the answer is %d, not %d\n", way->name,
-					got, way->answer);
+				usleep(w == 0 ? gate_rest : rest);
+			if (write(askers[w], &c, 1) != 1 || read(askers[w], &c, 1) != 1)
+				grants_die(ways[w].name);
+			sample_add(&sample[w], turns[w].thousands);
+			if (turns[w].got != ways[w].answer) {
+				fprintf(stderr, "bench: %s: the answer is %d, not %d\n",
+					ways[w].name, turns[w].got, ways[w].answer);
 				exit(1);
 			}
 		}
-		for (int w = 0; w < WAYS; w++)
+		for (w = 0; w < WAYS; w++)
 			sample_repetition(&sample[w]);
 	}
-	for (int w = 0; w < WAYS; w++)
+	for (w = 0; w < WAYS; w++)
 		sample_print(&sample[w], scenario, ways[w].name,
 			     counted ? "thousand instructions" : "us");
 }
@@ -368,9 +368,9 @@ struct asker {
 static unsigned int hold(struct asker *askers, unsigned int n, uint64_t *requests)
 {
 	unsigned int held = 0, early = 0, i;
-	struct gate_message request;
+	struct callgate_request request;
 
-	/* A child starts them, so that the controller listens meanwhile: who is not seen within 2 s is denied. */
+	/* A child starts them, so that the controller listens meanwhile: who is not read within 2 s is denied. */
 	if (!child()) {
 		close(gate_fd(gate));
 		for (i = 0; i < n; i++) {
@@ -390,10 +390,8 @@ static unsigned int hold(struct asker *askers, unsigned int n, uint64_t *request
 		_exit(0);
 	}
 	while (held + early < n) {
-		while (held < n && gate_wait(gate, CALLGATE_CMD_REQUEST_EVENT, 20, &request)) {
-			gate_seen(gate, request.request);
-			requests[held++] = request.request;
-		}
+		while (held < n && gate_read(gate, 20, &request))
+			requests[held++] = request.id;
 		for (i = early = 0; i < n; i++)
 			early += __atomic_load_n(&askers[i].ended, __ATOMIC_ACQUIRE) != 0;
 	}
@@ -487,7 +485,8 @@ int main(int argc, char **argv)
 	uint32_t seed = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 1;
 	bool bare = argc > 1 && (!strcmp(argv[1], "counted") || !strcmp(argv[1], "bare"));
 	pid_t answering[WAYS] = {};
-	int group, listener;
+	int askers[WAYS], group, listener;
+	struct turn *turns;
 
 	if (argc < 2 || argc > 4 || !seed) {
 		fprintf(stderr,
@@ -510,7 +509,7 @@ int main(int argc, char **argv)
 			grants_die("bind");
 		answering[0] = child();
 		if (!answering[0])
-			answer_gate();
+			answer_gate(gate_requests(gate));
 	}
 	group = fanotify_group();
 	answering[1] = child();
@@ -527,28 +526,24 @@ int main(int argc, char **argv)
 	answering[4] = child();
 	if (!answering[4])
 		answer_eventfd();
-	/* Before the filter there must be somebody who can take the listener, and is not filtered himself. */
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		grants_die("socketpair");
+	turns = mmap(NULL, WAYS * sizeof(*turns), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (turns == MAP_FAILED)
+		grants_die("memory");
+	for (int i = 0; i < WAYS; i++)
+		askers[i] = start_asker(&ways[i], &turns[i],
+					ways[i].ask == ask_seccomp ? &listener : NULL);
 	answering[2] = child();
-	if (!answering[2]) {
-		long none;
-
-		if (passing_receive(pair[1], &none, sizeof(none), 0, &listener) < 0)
-			_exit(1);
+	if (!answering[2])
 		answer_seccomp(listener);
-	}
-	listener = seccomp_listener();
-	passing_send(pair[0], &(long){ 0 }, sizeof(long), listener);
 	close(listener);
-	in_turns(argv[1], repetitions, seed);
+	in_turns(argv[1], askers, turns, repetitions, seed);
 	for (int i = 0; i < WAYS; i++) {
 		if (answering[i]) {
 			kill(answering[i], SIGKILL);
 			waitpid(answering[i], NULL, 0);
 		}
+		close(askers[i]);
 	}
 	if (bare && !counted) {
 		crowd();

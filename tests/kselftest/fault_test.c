@@ -141,12 +141,14 @@ TEST_LIMIT(mode_that_fails_stays, LONG)
 static struct nl_msg *command(struct gate *gate, int which, const struct gate_order *order)
 {
 	static const uint8_t dumps[] = { CALLGATE_CMD_DEVICE_GET, CALLGATE_CMD_GRANT_GET,
-					 CALLGATE_CMD_REQUEST_GET, CALLGATE_CMD_STREAM_GET };
+					 CALLGATE_CMD_STREAM_GET };
 	struct nl_msg *msg;
 
-	if (which < 4)
+	if (which < 3)
 		return gate_begin(gate, dumps[which], NLM_F_DUMP);
 	switch (which) {
+	case 3:
+		return gate_begin(gate, CALLGATE_CMD_REQUESTS, 0);
 	case 4:
 		msg = gate_begin(gate, CALLGATE_CMD_IDENTIFY, 0);
 		nla_put_u32(msg, CALLGATE_A_TGID, order->tgid);
@@ -166,6 +168,23 @@ static struct nl_msg *command(struct gate *gate, int which, const struct gate_or
 		nla_put_u64(msg, CALLGATE_A_DEADLINE, harness_now() + 9 * SECOND);
 		return msg;
 	}
+}
+
+/* How many requests files are open here; none is left. */
+static int close_requests(void)
+{
+	char path[32], link[64] = "";
+	int fd, closed = 0;
+
+	for (fd = 3; fd < 256; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (readlink(path, link, sizeof(link) - 1) <= 0 ||
+		    strcmp(link, "anon_inode:[callgate]"))
+			continue;
+		close(fd);
+		closed++;
+	}
+	return closed;
 }
 
 TEST_LIMIT(commands_that_fail_change_nothing, LONG)
@@ -192,6 +211,8 @@ TEST_LIMIT(commands_that_fail_change_nothing, LONG)
 				EXPECT_EQ(grant_count(gate), 0);
 			if (which == 6 && !err)
 				EXPECT_EQ(grant_count(gate), 0);
+			if (err != NOBODY)
+				EXPECT_EQ(close_requests(), which == 3 && !err);
 			faults += happened;
 		}
 		EXPECT_EQ(err, 0);

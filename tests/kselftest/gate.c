@@ -2,7 +2,7 @@
 /*
  * The controller's side of the family "callgate", for tests.
  *
- * Owns one netlink socket and the events that came while something else was
+ * Owns one netlink socket, the requests file, and the events that came while something else was
  * waited for. Writes and parses with libnl, but reads the socket itself, because
  * tests look at the errno and the sentence of each refusal.
  */
@@ -19,7 +19,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "harness.h"
 
@@ -34,6 +36,7 @@ struct event {
 struct gate {
 	struct nl_sock *sock;
 	int family;
+	int requests;
 	uint32_t seq;
 	char sentence[256];
 	struct event *events;
@@ -58,6 +61,7 @@ struct gate *gate_open(void)
 
 	if (!gate)
 		return NULL;
+	gate->requests = -1;
 	gate->sock = nl_socket_alloc();
 	if (!gate->sock || genl_connect(gate->sock) < 0)
 		goto fail;
@@ -97,6 +101,8 @@ void gate_close(struct gate *gate)
 		gate->events = event->next;
 		free(event);
 	}
+	if (gate->requests >= 0)
+		close(gate->requests);
 	nl_socket_free(gate->sock);
 	free(gate);
 }
@@ -170,14 +176,12 @@ static void parse(struct nlmsghdr *header, struct gate_message *message)
 	NUMBER(CALLGATE_A_SESSION, session, 64);
 	NUMBER(CALLGATE_A_GRANT, grant, 64);
 	NUMBER(CALLGATE_A_DEADLINE, deadline, 64);
-	NUMBER(CALLGATE_A_REQUEST, request, 64);
-	NUMBER(CALLGATE_A_VERDICT, verdict, 8);
 	NUMBER(CALLGATE_A_MODE, mode, 8);
 	NUMBER(CALLGATE_A_OP, op, 8);
 	NUMBER(CALLGATE_A_SINCE, since, 64);
 	NUMBER(CALLGATE_A_REASON, reason, 8);
 	NUMBER(CALLGATE_A_COUNT, count, 32);
-	NUMBER(CALLGATE_A_SEEN, seen, 8);
+	NUMBER(CALLGATE_A_REQUESTS_FD, requests_fd, 32);
 	NUMBER(CALLGATE_A_STREAM, stream, 64);
 	NUMBER(CALLGATE_A_STAT_CHECKS, checks, 64);
 	NUMBER(CALLGATE_A_STAT_DENIED, denied, 64);
@@ -420,21 +424,48 @@ int gate_end(struct gate *gate, uint64_t session)
 	return err == -ENOENT ? 0 : err;
 }
 
-int gate_seen(struct gate *gate, uint64_t request)
+int gate_requests(struct gate *gate)
 {
-	struct nl_msg *msg = gate_begin(gate, CALLGATE_CMD_SEEN, 0);
+	struct gate_message reply = {};
+	int err = gate_send(gate, gate_begin(gate, CALLGATE_CMD_REQUESTS, 0), &reply);
 
-	nla_put_u64(msg, CALLGATE_A_REQUEST, request);
-	return gate_send(gate, msg, NULL);
+	return err ?: (int)reply.requests_fd;
+}
+
+static int requests_of(struct gate *gate)
+{
+	if (gate->requests < 0)
+		gate->requests = gate_requests(gate);
+	ASSERT(gate->requests >= 0);
+	return gate->requests;
+}
+
+bool gate_read(struct gate *gate, unsigned int ms, struct callgate_request *ret_request)
+{
+	struct pollfd pfd = { .fd = requests_of(gate), .events = POLLIN };
+
+	*ret_request = (struct callgate_request){};
+	return poll(&pfd, 1, (int)ms) == 1 && !ioctl(pfd.fd, CALLGATE_IOC_NEXT, ret_request);
 }
 
 int gate_verdict(struct gate *gate, uint64_t request, uint8_t verdict)
 {
-	struct nl_msg *msg = gate_begin(gate, CALLGATE_CMD_VERDICT, 0);
+	struct callgate_request answer = { .id = request, .verdict = verdict };
 
-	nla_put_u64(msg, CALLGATE_A_REQUEST, request);
-	nla_put_u8(msg, CALLGATE_A_VERDICT, verdict);
-	return gate_send(gate, msg, NULL);
+	return ioctl(requests_of(gate), CALLGATE_IOC_ANSWER, &answer) ? -errno : 0;
+}
+
+int gate_held(struct gate *gate)
+{
+	struct callgate_request request;
+	int count = 0;
+
+	if (gate->requests >= 0)
+		close(gate->requests);
+	gate->requests = -1;
+	while (gate_read(gate, 0, &request))
+		count++;
+	return count;
 }
 
 int gate_mode(struct gate *gate, int mode, uint8_t *ret_mode)

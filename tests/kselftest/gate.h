@@ -21,9 +21,9 @@ struct nl_msg;
 struct gate_message {
 	uint8_t cmd;
 	uint64_t has;
-	uint32_t tgid, uid, device, kinds, count;
-	uint64_t cookie, start_time, cgroup, session, grant, deadline, request, since, stream;
-	uint8_t traced, verdict, mode, op, reason, seen;
+	uint32_t tgid, uid, device, kinds, count, requests_fd;
+	uint64_t cookie, start_time, cgroup, session, grant, deadline, since, stream;
+	uint8_t traced, mode, op, reason;
 	uint64_t checks, denied, asked, revoked, lost;
 	char exe[CALLGATE_PATH_MAX + 1];
 	char name[CALLGATE_NAME_MAX + 1];
@@ -66,8 +66,6 @@ int gate_grant(struct gate *gate, const struct gate_order *order, uint64_t *ret_
 int gate_revoke(struct gate *gate, uint64_t grant, uint64_t session);
 /* Ends the grants of @session; on a slow machine the deadline may have done so. */
 int gate_end(struct gate *gate, uint64_t session);
-int gate_seen(struct gate *gate, uint64_t request);
-int gate_verdict(struct gate *gate, uint64_t request, uint8_t verdict);
 int gate_mode(struct gate *gate, int mode, uint8_t *ret_mode); /* -1: only ask */
 int gate_detach(struct gate *gate);
 int gate_stats(struct gate *gate, struct gate_message *ret_stats);
@@ -85,6 +83,14 @@ uint32_t gate_device(struct gate *gate, const char *node);
 
 /* The next event @cmd; others stay for later calls. False after @ms. */
 bool gate_wait(struct gate *gate, uint8_t cmd, unsigned int ms, struct gate_message *ret_event);
+/* A new requests file, which begins with all who are held; or a negative errno. */
+int gate_requests(struct gate *gate);
+/* Reads the next held caller, from a file that is opened when it is needed first. False after @ms. */
+bool gate_read(struct gate *gate, unsigned int ms, struct callgate_request *ret_request);
+int gate_verdict(struct gate *gate, uint64_t request, uint8_t verdict);
+/* How many are held; they all have been read then. */
+int gate_held(struct gate *gate);
+
 /* Forgets the events that have come. */
 void gate_forget(struct gate *gate);
 

@@ -214,7 +214,7 @@ TEST(deny_every_command_without_binding)
 		.session = 1, .tgid = getpid(), .cookie = 1, .cgroup_fd = -1, .kinds = 3
 	};
 	static const uint8_t dumps[] = { CALLGATE_CMD_DEVICE_GET, CALLGATE_CMD_GRANT_GET,
-					 CALLGATE_CMD_REQUEST_GET, CALLGATE_CMD_STREAM_GET };
+					 CALLGATE_CMD_STREAM_GET };
 	int round;
 	size_t i;
 
@@ -225,8 +225,7 @@ TEST(deny_every_command_without_binding)
 		EXPECT_REFUSED(gate, gate_identify(gate, getpid(), &message), -EPERM);
 		EXPECT_REFUSED(gate, gate_grant(gate, &order, NULL), -EPERM);
 		EXPECT_REFUSED(gate, gate_revoke(gate, 1, 0), -EPERM);
-		EXPECT_REFUSED(gate, gate_seen(gate, 1), -EPERM);
-		EXPECT_REFUSED(gate, gate_verdict(gate, 1, 1), -EPERM);
+		EXPECT_REFUSED(gate, gate_requests(gate), -EPERM);
 		EXPECT_REFUSED(gate, gate_mode(gate, CALLGATE_MODE_PERMISSIVE, NULL), -EPERM);
 		EXPECT_REFUSED(gate, gate_mode(gate, -1, NULL), -EPERM);
 		EXPECT_REFUSED(gate, gate_detach(gate), -EPERM);
@@ -393,7 +392,7 @@ TEST(identify_names_a_file_by_the_mount_that_it_runs_from)
 	EXPECT_EQ(umount2("/mnt", MNT_DETACH), 0);
 }
 
-TEST(deny_revoke_seen_and_verdict_of_what_is_not_there)
+TEST(deny_revoke_of_what_is_not_there)
 {
 	struct gate *gate = gate_open_bound();
 
@@ -401,11 +400,6 @@ TEST(deny_revoke_seen_and_verdict_of_what_is_not_there)
 	EXPECT_REFUSED(gate, gate_revoke(gate, 0, 0xffffffffffffffff), -ENOENT);
 	EXPECT_REFUSED(gate, gate_revoke(gate, 1, 1), -EINVAL);
 	EXPECT_REFUSED(gate, gate_revoke(gate, 0, 0), -EINVAL);
-	EXPECT_REFUSED(gate, gate_seen(gate, 0x7777777777), -ENOENT);
-	EXPECT_REFUSED(gate, gate_seen(gate, 0), -ERANGE);
-	EXPECT_REFUSED(gate, gate_verdict(gate, 0x7777777777, 1), -ENOENT);
-	EXPECT_REFUSED(gate, gate_verdict(gate, 1, 2), -ERANGE);
-	EXPECT_REFUSED(gate, gate_verdict(gate, 1, 255), -ERANGE);
 }
 
 TEST(switch_the_mode)
@@ -423,8 +417,8 @@ TEST(switch_the_mode)
 }
 
 static const uint8_t commands[] = {
-	CALLGATE_CMD_IDENTIFY, CALLGATE_CMD_GRANT,  CALLGATE_CMD_REVOKE, CALLGATE_CMD_SEEN,
-	CALLGATE_CMD_VERDICT,  CALLGATE_CMD_DETACH, CALLGATE_CMD_MODE,	 CALLGATE_CMD_STATS_GET,
+	CALLGATE_CMD_IDENTIFY, CALLGATE_CMD_GRANT, CALLGATE_CMD_REVOKE,	   CALLGATE_CMD_REQUESTS,
+	CALLGATE_CMD_DETACH,   CALLGATE_CMD_MODE,  CALLGATE_CMD_STATS_GET,
 };
 
 /* A policy names what a command takes; the rest of the attributes is refused. */
@@ -529,7 +523,7 @@ TEST(deny_reserved_fields_and_unknown_commands)
 	((struct genlmsghdr *)nlmsg_data(nlmsg_hdr(msg)))->reserved = 1;
 	EXPECT_REFUSED(gate, gate_send(gate, msg, NULL), -EINVAL);
 	EXPECT_EQ(gate_send(gate, gate_begin(gate, CALLGATE_CMD_UNSPEC, 0), NULL), -EOPNOTSUPP);
-	for (cmd = CALLGATE_CMD_REQUEST_EVENT; cmd < 256; cmd++)
+	for (cmd = CALLGATE_CMD_DENIED_EVENT; cmd < 256; cmd++)
 		EXPECT_EQ(gate_send(gate, gate_begin(gate, cmd, 0), NULL), -EOPNOTSUPP);
 	EXPECT_EQ(gate_send(gate, gate_begin(gate, CALLGATE_CMD_DEVICE_GET, 0), NULL), -EOPNOTSUPP);
 	EXPECT_EQ(gate_dump(gate, CALLGATE_CMD_BIND, &objects), -EOPNOTSUPP);

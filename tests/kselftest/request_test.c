@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/videodev2.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -77,28 +79,20 @@ static struct gate *controller(void)
 	return gate_open_bound();
 }
 
-static struct gate_message next_request(struct gate *gate)
+static struct callgate_request next_request(struct gate *gate)
 {
-	struct gate_message request;
+	struct callgate_request request;
 
-	ASSERT(gate_wait(gate, CALLGATE_CMD_REQUEST_EVENT, 20000, &request));
+	ASSERT(gate_read(gate, 20000, &request));
 	return request;
-}
-
-static int held(struct gate *gate)
-{
-	struct gate_message *requests = NULL;
-	int count = gate_dump(gate, CALLGATE_CMD_REQUEST_GET, &requests);
-
-	free(requests);
-	return count;
 }
 
 TEST(deny_a_caller_whose_request_is_answered_with_deny)
 {
 	struct gate *gate = controller();
 	pid_t pid = caller(1000, 0);
-	struct gate_message request = next_request(gate), who, *requests;
+	struct callgate_request request = next_request(gate);
+	struct gate_message who;
 	char path[1024] = "";
 
 	ASSERT(readlink("/proc/self/exe", path, sizeof(path) - 1) > 0);
@@ -110,23 +104,13 @@ TEST(deny_a_caller_whose_request_is_answered_with_deny)
 	EXPECT(request.kinds & CALLGATE_KIND_CAMERA);
 	EXPECT_EQ(request.op, CALLGATE_OP_BUFFERS);
 	EXPECT_EQ(request.device, gate_device(gate, "video0"));
-	EXPECT(request.since != 0 && request.since <= harness_now());
-	EXPECT(!strcmp(request.exe, path));
-	ASSERT_EQ(gate_dump(gate, CALLGATE_CMD_REQUEST_GET, &requests), 1);
-	EXPECT_EQ(requests[0].request, request.request);
-	EXPECT_EQ(requests[0].seen, 0);
-	free(requests);
-	EXPECT_EQ(gate_seen(gate, request.request), 0);
-	EXPECT_EQ(gate_seen(gate, request.request), 0);
-	ASSERT_EQ(gate_dump(gate, CALLGATE_CMD_REQUEST_GET, &requests), 1);
-	EXPECT_EQ(requests[0].seen, 1);
-	free(requests);
+	EXPECT(!strcmp(who.exe, path));
+	EXPECT_EQ(gate_held(gate), 1);
 	EXPECT_EQ(result(pid, 0), -1);
-	EXPECT_EQ(gate_verdict(gate, request.request, CALLGATE_VERDICT_DENY), 0);
-	EXPECT_EQ(gate_verdict(gate, request.request, CALLGATE_VERDICT_ALLOW), -ENOENT);
-	EXPECT_EQ(gate_seen(gate, request.request), -ENOENT);
+	EXPECT_EQ(gate_verdict(gate, request.id, CALLGATE_VERDICT_DENY), 0);
+	EXPECT_EQ(gate_verdict(gate, request.id, CALLGATE_VERDICT_ALLOW), -ENOENT);
 	EXPECT_EQ(result(pid, 20000), EACCES);
-	EXPECT_EQ(held(gate), 0);
+	EXPECT_EQ(gate_held(gate), 0);
 }
 
 /* Its own root would make it a shorter name, which a person would read. */
@@ -134,7 +118,8 @@ TEST(name_a_caller_by_a_root_that_it_did_not_choose)
 {
 	struct gate *gate = controller();
 	char path[1024] = "", folder[1024];
-	struct gate_message request;
+	struct callgate_request request;
+	struct gate_message who;
 	pid_t pid;
 	int fd;
 
@@ -152,8 +137,10 @@ TEST(name_a_caller_by_a_root_that_it_did_not_choose)
 	}
 	request = next_request(gate);
 	EXPECT_EQ(request.tgid, pid);
-	EXPECT(!strcmp(request.exe, path));
-	EXPECT_EQ(gate_verdict(gate, request.request, CALLGATE_VERDICT_DENY), 0);
+	ASSERT_EQ(gate_identify(gate, pid, &who), 0);
+	EXPECT(who.cookie == request.cookie);
+	EXPECT(!strcmp(who.exe, path));
+	EXPECT_EQ(gate_verdict(gate, request.id, CALLGATE_VERDICT_DENY), 0);
 	EXPECT_EQ(result(pid, 20000), EACCES);
 }
 
@@ -161,11 +148,11 @@ TEST(allow_a_caller_with_a_grant_and_a_verdict)
 {
 	struct gate *gate = controller();
 	pid_t pid = caller(1000, 0);
-	struct gate_message request = next_request(gate);
+	struct callgate_request request = next_request(gate);
 
 	EXPECT_EQ(gate_allow(gate, pid, 1, CALLGATE_KIND_ALL, 9000), 0);
 	EXPECT_EQ(result(pid, 100), -1);
-	EXPECT_EQ(gate_verdict(gate, request.request, CALLGATE_VERDICT_ALLOW), 0);
+	EXPECT_EQ(gate_verdict(gate, request.id, CALLGATE_VERDICT_ALLOW), 0);
 	EXPECT_EQ(result(pid, 20000), 0);
 	EXPECT_EQ(gate_revoke(gate, 0, 1), 0);
 }
@@ -174,35 +161,63 @@ TEST(deny_a_caller_with_a_verdict_but_no_grant)
 {
 	struct gate *gate = controller();
 	pid_t pid = caller(1000, 0);
-	struct gate_message request = next_request(gate);
+	struct callgate_request request = next_request(gate);
 
 	/* Of the wrong kind, and somebody else's. */
 	EXPECT_EQ(gate_allow(gate, pid, 1, CALLGATE_KIND_MICROPHONE, 9000), 0);
 	EXPECT_EQ(gate_allow(gate, getpid(), 1, CALLGATE_KIND_ALL, 9000), 0);
-	EXPECT_EQ(gate_verdict(gate, request.request, CALLGATE_VERDICT_ALLOW), 0);
+	EXPECT_EQ(gate_verdict(gate, request.id, CALLGATE_VERDICT_ALLOW), 0);
 	EXPECT_EQ(result(pid, 20000), EACCES);
 	EXPECT_EQ(gate_revoke(gate, 0, 1), 0);
 }
 
-TEST(deny_a_request_that_nobody_has_seen)
+static void expect_report(struct gate *gate, pid_t pid)
+{
+	struct gate_message event;
+
+	EXPECT(gate_wait(gate, CALLGATE_CMD_DENIED_EVENT, 5000, &event));
+	EXPECT_EQ(event.tgid, pid);
+	EXPECT_EQ(event.op, CALLGATE_OP_BUFFERS);
+}
+
+TEST(deny_a_request_that_nobody_has_read)
 {
 	struct gate *gate = controller();
 	uint64_t start = harness_now();
 	pid_t pid = caller(1000, 0);
 
-	next_request(gate);
 	EXPECT_EQ(result(pid, 20000), EACCES);
 	EXPECT(harness_now() - start >= 2 * SECOND);
-	EXPECT_EQ(held(gate), 0);
+	expect_report(gate, pid);
+	EXPECT_EQ(gate_held(gate), 0);
 }
 
-TEST(hold_a_request_that_was_seen_and_deny_it_with_the_controllers_end)
+static bool is_asking(void *arg)
+{
+	struct pollfd pfd = { .fd = *(int *)arg, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) == 1;
+}
+
+/* Or one could try without a trace, and end before anybody looks. */
+TEST(report_a_caller_that_was_killed_before_it_was_read)
+{
+	struct gate *gate = controller();
+	int fd = gate_requests(gate);
+	pid_t pid = caller(1000, 0);
+
+	ASSERT(fd >= 0 && harness_wait(is_asking, &fd, 20000));
+	kill(pid, SIGKILL);
+	EXPECT_EQ(result(pid, 5000), -SIGKILL);
+	expect_report(gate, pid);
+}
+
+TEST(hold_a_request_that_was_read_and_deny_it_with_the_controllers_end)
 {
 	struct gate *gate = controller();
 	pid_t pid = caller(1000, 0);
-	struct gate_message request = next_request(gate);
 
-	EXPECT_EQ(gate_seen(gate, request.request), 0);
+	next_request(gate);
 	EXPECT_EQ(result(pid, 4000), -1);
 	gate_close(gate);
 	EXPECT_EQ(result(pid, 5000), EACCES);
@@ -224,7 +239,10 @@ TEST_LIMIT(deny_at_the_end_of_the_longest_hold, 100)
 	uint64_t start = harness_now();
 	pid_t pid = caller(1000, 0);
 
-	EXPECT_EQ(gate_seen(gate, next_request(gate).request), 0);
+	next_request(gate);
+	EXPECT_EQ(result(pid, 20000), -1);
+	/* Neither a new file nor another look makes it longer. */
+	EXPECT_EQ(gate_held(gate), 1);
 	EXPECT_EQ(result(pid, 80000), EACCES);
 	EXPECT(harness_now() - start >= 64 * SECOND);
 	EXPECT(harness_now() - start < 75 * SECOND);
@@ -234,13 +252,12 @@ TEST(forget_a_request_whose_caller_was_killed)
 {
 	struct gate *gate = controller();
 	pid_t pid = caller(1000, 0);
-	struct gate_message request = next_request(gate);
+	struct callgate_request request = next_request(gate);
 
 	kill(pid, SIGKILL);
 	EXPECT_EQ(result(pid, 5000), -SIGKILL);
-	EXPECT_EQ(gate_seen(gate, request.request), -ENOENT);
-	EXPECT_EQ(gate_verdict(gate, request.request, CALLGATE_VERDICT_ALLOW), -ENOENT);
-	EXPECT_EQ(held(gate), 0);
+	EXPECT_EQ(gate_verdict(gate, request.id, CALLGATE_VERDICT_ALLOW), -ENOENT);
+	EXPECT_EQ(gate_held(gate), 0);
 }
 
 /* Not one signal that a program can catch ends the wait: the app would see a lie. */
@@ -248,38 +265,37 @@ TEST(hold_a_caller_that_gets_a_harmless_signal)
 {
 	struct gate *gate = controller();
 	pid_t pid = caller(1000, 0);
-	struct gate_message request = next_request(gate);
+	struct callgate_request request = next_request(gate);
 
 	kill(pid, SIGCONT);
 	kill(pid, SIGWINCH);
 	EXPECT_EQ(result(pid, 300), -1);
-	EXPECT_EQ(gate_verdict(gate, request.request, CALLGATE_VERDICT_DENY), 0);
+	EXPECT_EQ(gate_verdict(gate, request.id, CALLGATE_VERDICT_DENY), 0);
 	EXPECT_EQ(result(pid, 20000), EACCES);
 }
 
 TEST(hold_no_more_than_the_cap_of_one_uid)
 {
 	struct gate *gate = controller();
-	struct gate_message request, stats;
+	struct gate_message event, stats;
+	struct callgate_request request;
 	pid_t pids[32], other;
-	int i, many = 0;
+	int i;
 
 	for (i = 0; i < 32; i++) {
 		pids[i] = caller(1000, 0);
-		request = next_request(gate);
-		many += gate_seen(gate, request.request) == 0;
+		next_request(gate);
 	}
-	ASSERT_EQ(many, 32);
 	/* One more is denied at once and only reported. */
 	EXPECT_EQ(result(caller(1000, 0), 20000), EACCES);
-	EXPECT(gate_wait(gate, CALLGATE_CMD_DENIED_EVENT, 5000, &request));
-	EXPECT_EQ(request.uid, 1000);
-	EXPECT_EQ(held(gate), 32);
+	EXPECT(gate_wait(gate, CALLGATE_CMD_DENIED_EVENT, 5000, &event));
+	EXPECT_EQ(event.uid, 1000);
+	EXPECT_EQ(gate_held(gate), 32);
 	/* Somebody else still has room. */
 	other = caller(1001, 0);
 	request = next_request(gate);
 	EXPECT_EQ(request.uid, 1001);
-	EXPECT_EQ(gate_verdict(gate, request.request, CALLGATE_VERDICT_DENY), 0);
+	EXPECT_EQ(gate_verdict(gate, request.id, CALLGATE_VERDICT_DENY), 0);
 	EXPECT_EQ(result(other, 20000), EACCES);
 	gate_stats(gate, &stats);
 	EXPECT(stats.asked >= 33);
@@ -288,24 +304,157 @@ TEST(hold_no_more_than_the_cap_of_one_uid)
 		EXPECT_EQ(result(pids[i], 10000), EACCES);
 }
 
-/* A controller that does not read: who cannot be reported is not held. */
-TEST(deny_a_request_that_does_not_fit_into_the_controllers_buffer)
+/* Neither a full socket nor the number of those who ask loses one. */
+TEST(tell_of_each_caller_while_the_controllers_buffer_is_full)
 {
 	struct gate *gate = controller();
-	struct gate_message before, after;
+	struct callgate_request request;
 	pid_t pids[8];
 	int size = 0;
 	int i;
 
 	ASSERT(setsockopt(gate_fd(gate), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) == 0);
-	ASSERT_EQ(gate_stats(gate, &before), 0);
 	for (i = 0; i < 8; i++)
 		pids[i] = caller(1000 + i, 0);
+	for (i = 0; i < 8; i++) {
+		request = next_request(gate);
+		EXPECT_EQ(gate_verdict(gate, request.id, CALLGATE_VERDICT_DENY), 0);
+	}
 	for (i = 0; i < 8; i++)
 		EXPECT_EQ(result(pids[i], 20000), EACCES);
-	gate_forget(gate);
-	ASSERT_EQ(gate_stats(gate, &after), 0);
-	EXPECT(after.lost > before.lost);
+}
+
+static int file_of(struct gate *gate)
+{
+	int fd = gate_requests(gate);
+
+	ASSERT(fd >= 0);
+	EXPECT(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	return fd;
+}
+
+static int next_of(int fd, struct callgate_request *request)
+{
+	return ioctl(fd, CALLGATE_IOC_NEXT, request) ? -errno : 0;
+}
+
+/* The shortest controller there can be: one call answers and waits for the next. */
+TEST(answer_one_and_read_the_next_in_one_call)
+{
+	struct gate *gate = controller();
+	struct callgate_request request = {};
+	int fd = file_of(gate);
+	pid_t pid = caller(1000, 0), other;
+
+	ASSERT_EQ(next_of(fd, &request), 0);
+	EXPECT_EQ(request.tgid, pid);
+	other = caller(1001, 0);
+	request.verdict = CALLGATE_VERDICT_DENY;
+	ASSERT_EQ(next_of(fd, &request), 0);
+	EXPECT_EQ(request.tgid, other);
+	EXPECT_EQ(result(pid, 20000), EACCES);
+	EXPECT_EQ(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	EXPECT_EQ(next_of(fd, &request), -EAGAIN);
+	EXPECT_EQ(result(other, 20000), EACCES);
+	/* An answer that comes too late is no reason not to get the next. */
+	pid = caller(1000, 0);
+	ASSERT(harness_wait(has_ended, &pid, 300) == false);
+	ASSERT_EQ(next_of(fd, &request), 0);
+	EXPECT_EQ(request.tgid, pid);
+	EXPECT_EQ(ioctl(fd, CALLGATE_IOC_ANSWER, &request), 0);
+	EXPECT_EQ(result(pid, 20000), EACCES);
+}
+
+/* As a daemon that was started again does. */
+TEST(begin_a_new_file_with_all_who_are_held)
+{
+	struct gate *gate = controller();
+	struct callgate_request request = {}, again = {};
+	int fd = file_of(gate);
+	pid_t pid = caller(1000, 0);
+
+	ASSERT_EQ(next_of(fd, &request), 0);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	EXPECT_EQ(next_of(fd, &again), -EAGAIN);
+	close(fd);
+	fd = file_of(gate);
+	ASSERT_EQ(next_of(fd, &again), 0);
+	EXPECT(again.id == request.id && again.cookie == request.cookie);
+	EXPECT_EQ(result(pid, 3000), -1);
+	close(fd);
+	/* And from one that nobody reads it gets no longer than the first time. */
+	fd = file_of(gate);
+	EXPECT_EQ(result(pid, 20000), EACCES);
+	expect_report(gate, pid);
+}
+
+/* Whoever has a copy of a file can do nothing with it once its controller has gone. */
+TEST(deny_a_file_whose_controller_has_gone)
+{
+	struct gate *gate = controller(), *second;
+	struct callgate_request request = {};
+	int fd = file_of(gate);
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	pid_t pid, reader = fork();
+
+	ASSERT(reader >= 0);
+	if (reader == 0) {
+		/* Waits in it meanwhile. */
+		close(gate_fd(gate));
+		_exit(-next_of(fd, &request));
+	}
+	EXPECT_EQ(result(reader, 300), -1);
+	gate_close(gate);
+	EXPECT_EQ(result(reader, 20000), ENOTCONN);
+	EXPECT_EQ(next_of(fd, &request), -ENOTCONN);
+	EXPECT_EQ(poll(&pfd, 1, 0), 1);
+	EXPECT(pfd.revents & POLLHUP);
+	second = gate_open_bound();
+	pid = caller(1000, 0);
+	request = next_request(second);
+	EXPECT_EQ(request.tgid, pid);
+	request.verdict = CALLGATE_VERDICT_ALLOW;
+	EXPECT_EQ(ioctl(fd, CALLGATE_IOC_ANSWER, &request) ? errno : 0, ENOTCONN);
+	EXPECT_EQ(next_of(fd, &request), -ENOTCONN);
+	EXPECT_EQ(result(pid, 300), -1);
+	EXPECT_EQ(gate_verdict(second, request.id, CALLGATE_VERDICT_DENY), 0);
+	EXPECT_EQ(result(pid, 20000), EACCES);
+}
+
+TEST(deny_what_is_no_answer)
+{
+	struct gate *gate = controller();
+	struct callgate_request request = {};
+	int fd = file_of(gate);
+	pid_t pid = caller(1000, 0);
+
+	ASSERT_EQ(next_of(fd, &request), 0);
+	request.verdict = CALLGATE_VERDICT_ALLOW + 1;
+	EXPECT_EQ(ioctl(fd, CALLGATE_IOC_ANSWER, &request) ? errno : 0, EINVAL);
+	request.verdict = CALLGATE_VERDICT_ALLOW;
+	request.id = 0;
+	EXPECT_EQ(ioctl(fd, CALLGATE_IOC_ANSWER, &request) ? errno : 0, ENOENT);
+	request.id = 0x7777777777;
+	EXPECT_EQ(ioctl(fd, CALLGATE_IOC_ANSWER, &request) ? errno : 0, ENOENT);
+	EXPECT_EQ(ioctl(fd, CALLGATE_IOC_ANSWER, NULL) ? errno : 0, EFAULT);
+	EXPECT_EQ(ioctl(fd, CALLGATE_IOC_NEXT, NULL) ? errno : 0, EFAULT);
+	EXPECT_EQ(ioctl(fd, FIONREAD, &request) ? errno : 0, ENOTTY);
+	EXPECT_EQ(result(pid, 300), -1);
+	EXPECT_EQ(gate_held(gate), 1);
+}
+
+/* Where the request cannot be written nobody would ever answer it. */
+TEST(deny_a_caller_who_was_read_into_nowhere)
+{
+	struct gate *gate = controller();
+	int fd = file_of(gate);
+	void *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pid_t pid = caller(1000, 0);
+
+	ASSERT(page != MAP_FAILED);
+	EXPECT_EQ(ioctl(fd, CALLGATE_IOC_NEXT, page) ? errno : 0, EFAULT);
+	EXPECT_EQ(result(pid, 1500), EACCES);
+	expect_report(gate, pid);
 }
 
 TEST(deny_a_nonblocking_caller_at_once_and_report_it)
@@ -320,7 +469,7 @@ TEST(deny_a_nonblocking_caller_at_once_and_report_it)
 	EXPECT_EQ(event.uid, 1000);
 	EXPECT_EQ(event.count, 1);
 	EXPECT_EQ(event.op, CALLGATE_OP_BUFFERS);
-	EXPECT_EQ(held(gate), 0);
+	EXPECT_EQ(gate_held(gate), 0);
 }
 
 TEST(report_one_image_once_a_second)
@@ -396,7 +545,7 @@ TEST_LIMIT(deny_all_while_controllers_come_and_go, 120)
 		for (i = 0; i < 16; i++)
 			EXPECT_EQ(result(pids[i], 10000), EACCES);
 		gate = bind_again();
-		EXPECT_EQ(held(gate), 0);
+		EXPECT_EQ(gate_held(gate), 0);
 	}
 }
 

@@ -135,16 +135,15 @@ TEST(deny_an_answer_that_comes_after_exec)
 {
 	struct actor *a = start(NULL, USER);
 	struct gate_order order = { .session = 1, .cgroup_fd = -1, .kinds = CALLGATE_KIND_CAMERA };
-	struct gate_message event;
+	struct callgate_request request;
 
 	ASSERT_EQ(actor_do(a, ACTOR_ASK), 0);
-	ASSERT(gate_wait(gate, CALLGATE_CMD_REQUEST_EVENT, 10000, &event));
-	ASSERT_EQ(event.tgid, a->pid);
-	ASSERT_EQ(gate_seen(gate, event.request), 0);
+	ASSERT(gate_read(gate, 10000, &request));
+	ASSERT_EQ(request.tgid, a->pid);
 	ASSERT_EQ(actor_call(a, ACTOR_EXEC, 0, 0, other_program()), 0);
-	EXPECT_EQ(gate_verdict(gate, event.request, CALLGATE_VERDICT_ALLOW), -ENOENT);
-	order.tgid = event.tgid;
-	order.cookie = event.cookie;
+	EXPECT_EQ(gate_verdict(gate, request.id, CALLGATE_VERDICT_ALLOW), -ENOENT);
+	order.tgid = request.tgid;
+	order.cookie = request.cookie;
 	order.deadline = harness_now() + 9000000000ull;
 	EXPECT_EQ(gate_grant(gate, &order, NULL), -ESRCH);
 	EXPECT_EQ(actor_do(a, ACTOR_FRAME), -EACCES);
@@ -152,10 +151,10 @@ TEST(deny_an_answer_that_comes_after_exec)
 	/* The twin: asked and answered while the same program runs. */
 	gate_forget(gate);
 	ASSERT_EQ(actor_do(a, ACTOR_ASK), 0);
-	ASSERT(gate_wait(gate, CALLGATE_CMD_REQUEST_EVENT, 10000, &event));
-	order.cookie = event.cookie;
+	ASSERT(gate_read(gate, 10000, &request));
+	order.cookie = request.cookie;
 	EXPECT_EQ(gate_grant(gate, &order, NULL), 0);
-	EXPECT_EQ(gate_verdict(gate, event.request, CALLGATE_VERDICT_ALLOW), 0);
+	EXPECT_EQ(gate_verdict(gate, request.id, CALLGATE_VERDICT_ALLOW), 0);
 	EXPECT_EQ(actor_do(a, ACTOR_ANSWER), 0);
 	EXPECT_EQ(actor_do(a, ACTOR_FRAME), 0);
 }

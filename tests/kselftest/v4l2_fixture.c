@@ -78,17 +78,12 @@ void forbid(struct app *app)
 
 uint64_t request(struct app *app, uint8_t op)
 {
-	struct gate_message event;
+	struct callgate_request request;
 
-	while (gate_wait(gate, CALLGATE_CMD_REQUEST_EVENT, SOON, &event))
-		if (event.tgid == (uint32_t)app->pid && event.op == op)
-			return event.request;
+	while (gate_read(gate, SOON, &request))
+		if (request.tgid == (uint32_t)app->pid && request.op == op)
+			return request.id;
 	return 0;
-}
-
-int seen(uint64_t request)
-{
-	return gate_seen(gate, request);
 }
 
 int verdict(uint64_t request, uint8_t verdict)

@@ -24,7 +24,6 @@ void forbid(struct app *app);
 
 /* The id of the held request of @app for @op; 0 if none comes. */
 uint64_t request(struct app *app, uint8_t op);
-int seen(uint64_t request);
 int verdict(uint64_t request, uint8_t verdict);
 
 /* How many captures of @app the gate lists. */

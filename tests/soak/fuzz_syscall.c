@@ -574,14 +574,14 @@ static void take_back(struct gate *gate, int me)
 
 static void answer(struct gate *gate, uint64_t *random)
 {
-	struct gate_message event;
+	struct callgate_request request;
 
-	while (gate_wait(gate, CALLGATE_CMD_REQUEST_EVENT, 0, &event)) {
-		if (fuzz_pick(random, 2))
-			gate_seen(gate, event.request);
+	while (fuzz_pick(random, 8) && gate_read(gate, 0, &request))
 		if (fuzz_pick(random, 4))
-			gate_verdict(gate, event.request, fuzz_pick(random, 2));
-	}
+			gate_verdict(gate, request.id, fuzz_pick(random, 2));
+	/* A file that begins anew. */
+	if (fuzz_pick(random, 64) == 0)
+		gate_held(gate);
 	if (fuzz_pick(random, 8) == 0)
 		gate_forget(gate);
 }

@@ -153,15 +153,14 @@ static pid_t asker(uid_t uid)
 static void control(pid_t subject)
 {
 	struct gate *gate = gate_open_bound();
-	struct gate_message event, *objects;
+	struct callgate_request request;
+	struct gate_message *objects;
 	uint64_t session;
 
 	for (session = 1;; session = session % 50 + 1) {
 		gate_allow(gate, subject, session, CALLGATE_KIND_CAMERA, 300);
-		if (gate_wait(gate, CALLGATE_CMD_REQUEST_EVENT, 0, &event)) {
-			gate_seen(gate, event.request);
-			gate_verdict(gate, event.request, session % 2);
-		}
+		if (gate_read(gate, 0, &request))
+			gate_verdict(gate, request.id, session % 2);
 		if (gate_dump(gate, CALLGATE_CMD_GRANT_GET, &objects) >= 0)
 			free(objects);
 		gate_revoke(gate, 0, session / 2 + 1);
@@ -260,24 +259,15 @@ TEST_LIMIT(grants_given_renewed_and_expired, HOURS)
 
 #define BATCH 20
 
-static int requests(struct gate *gate)
-{
-	struct gate_message *objects = NULL;
-	int count = gate_dump(gate, CALLGATE_CMD_REQUEST_GET, &objects);
-
-	free(objects);
-	return count;
-}
-
 static bool nobody_held(void *gate)
 {
-	return requests(gate) == 0;
+	return gate_held(gate) == 0;
 }
 
 TEST_LIMIT(held_callers_are_killed, HOURS)
 {
 	int i, n = times(1000), killed = 0, batch, status;
-	struct gate_message event;
+	struct callgate_request request;
 	pid_t askers[BATCH];
 	struct gate *gate;
 	char what[100];
@@ -288,17 +278,14 @@ TEST_LIMIT(held_callers_are_killed, HOURS)
 		batch = n - killed < BATCH ? n - killed : BATCH;
 		for (i = 0; i < batch; i++)
 			askers[i] = asker(USER + i % 2);
-		for (i = 0; i < batch; i++) {
-			ASSERT(gate_wait(gate, CALLGATE_CMD_REQUEST_EVENT, 20000, &event));
-			/* Half of them die before their prompt was seen. */
-			if (i % 2)
-				gate_seen(gate, event.request);
-		}
+		/* Half of them die before they were read. */
+		for (i = 0; i < batch; i += 2)
+			ASSERT(gate_read(gate, 20000, &request));
 		for (i = 0; i < batch; i++)
 			kill(askers[i], SIGKILL);
 		for (i = 0; i < batch; i++) {
 			ASSERT(waitpid(askers[i], &status, 0) == askers[i]);
-			/* Too slow to acknowledge, on a busy machine, is a denial. */
+			/* Too slow to read, on a busy machine, is a denial. */
 			if (WIFSIGNALED(status))
 				killed++;
 			else
@@ -318,7 +305,7 @@ TEST_LIMIT(held_callers_are_killed, HOURS)
 TEST_LIMIT(suspend_while_a_caller_is_held, HOURS)
 {
 	int i, n = times(20), err, status;
-	struct gate_message event;
+	struct callgate_request request;
 	struct gate *gate;
 	char what[100];
 	pid_t pid;
@@ -330,14 +317,13 @@ TEST_LIMIT(suspend_while_a_caller_is_held, HOURS)
 	gate = gate_open_bound();
 	for (i = 0; i < n; i++) {
 		pid = asker(USER);
-		ASSERT(gate_wait(gate, CALLGATE_CMD_REQUEST_EVENT, 20000, &event));
-		EXPECT_EQ(gate_seen(gate, event.request), 0);
+		ASSERT(gate_read(gate, 20000, &request));
 		/* A caller that could not be frozen would make it fail with EBUSY. */
 		err = write_file("/sys/power/state", "freeze");
 		ASSERT_EQ(err, 0);
 		/* Still held, and still answered. */
 		EXPECT_EQ(waitpid(pid, &status, WNOHANG), 0);
-		EXPECT_EQ(gate_verdict(gate, event.request, CALLGATE_VERDICT_DENY), 0);
+		EXPECT_EQ(gate_verdict(gate, request.id, CALLGATE_VERDICT_DENY), 0);
 		ASSERT(waitpid(pid, &status, 0) == pid);
 		EXPECT_EQ(WEXITSTATUS(status), EACCES);
 		gate_forget(gate);
