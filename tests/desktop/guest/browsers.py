@@ -5,7 +5,6 @@
 Alice has a page of somebody's who makes calls (page.html) open in a browser. Another browser, in which the same page is open, is what she calls
 Bob with. What each gets is what its page says that it saw.
 """
-import glob
 import http.server
 import json
 import os
@@ -18,7 +17,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "vm", "guest"))
 import demo  # noqa: E402
 import unit  # noqa: E402
-from demo import Call, Person, Program, Relay, run, streams  # noqa: E402
+from demo import Call, Person, Program, Relay, capturing_by_kernel, run, streams  # noqa: E402
 from desk import Desk, Hand, Monitor, until  # noqa: E402
 from desktop import HERE, SEEN_S, button, install, open_desk, prepare  # noqa: E402
 from sitting import configure  # noqa: E402
@@ -157,16 +156,6 @@ def capturer(alice, kind):
     return next((int(s["pid"]) for s in streams(alice) or () if kind in s["kinds"]), 0)
 
 
-def recording():
-    """The microphones that run by ALSA's own word, the gate's aside."""
-    found = []
-    for path in glob.glob("/proc/asound/card*/pcm*c/sub*/status"):
-        with open(path, encoding="ascii") as file:
-            if "RUNNING" in file.read():
-                found.append(path)
-    return found
-
-
 class Table:
     """Two people, a desk and the hand at it."""
 
@@ -278,11 +267,11 @@ def end(table, page, now):
     ran = until(recording)
     table.alice.ctl("end", "--all")
     ok(until(lambda: not streams(table.alice)), "the end of the call ends both captures")
-    ok(ran and not recording(), "the microphone's by the sound core's word, too", (ran, recording()))
+    ok(ran and not capturing_by_kernel(), "the microphone's by the sound core's word, too", (ran, capturing_by_kernel()))
     ok(page.is_refused(), "the page is refused from then on, or hears and sees that nothing comes", page.all())
     # A browser that is behind has shown by now what it had got before.
     frames, tones = page("frames"), page("tones")
-    ok(page.is_refused() and (page("frames"), page("tones")) == (frames, tones), "and gets nothing of that any more", (frames, tones, page.all(), recording()))
+    ok(page.is_refused() and (page("frames"), page("tones")) == (frames, tones), "and gets nothing of that any more", (frames, tones, page.all(), capturing_by_kernel()))
     now.caller.process.send_signal(signal.SIGCONT)
     ok(now.caller.wait(LIMIT_S) is not None, "its browser is closed with the call", now.caller.text[-3000:])
 

@@ -9,6 +9,7 @@ error text, a picture, a tone, a time. Prints each step as it happens and exits
 non-zero when one fails.
 """
 import argparse
+import glob
 import json
 import math
 import os
@@ -487,9 +488,13 @@ def step_6(alice, bob, monitor, where):
 
 
 def capturing_by_kernel():
-    """Without the daemon: does the sound card's own status file say that capture runs?"""
-    card = MICROPHONE.split(":")[1].split(",")[0]
-    return any("state: RUNNING" in open(f"/proc/asound/card{card}/pcm1c/sub{n}/status").read() for n in range(8))
+    """The microphones that run by the sound core's own word, the gate's and the daemon's aside."""
+    found = []
+    for path in glob.glob("/proc/asound/card*/pcm*c/sub*/status"):
+        with open(path, encoding="ascii") as file:
+            if "state: RUNNING" in file.read():
+                found.append(path)
+    return found
 
 
 def step_7(alice, bob, where):
