@@ -209,6 +209,7 @@ int callgate_v4l2_file_began(struct v4l2_gate *gate, struct file *file, u64 *ret
 	spin_lock(&gate->lock);
 	rec = callgate_v4l2_file_find(gate, file);
 	if (rec) {
+		rec->ended = false;
 		rec->starts++;
 		*ret_starts = callgate_stream_running(&rec->stream) ? 0 : rec->starts;
 		callgate_stream_start(&gate->dev, &rec->stream);
