@@ -41,11 +41,15 @@ struct rig {
 	int accepted[CLIENTS];
 };
 
-/* Has no other than that. Ends with who started it, which may have ended before it could ask for that. */
+/* Has no other than that when this returns. Ends with who started it, which may have ended before it could ask for that. */
 static pid_t program(int fd)
 {
-	pid_t parent = getpid(), pid = fork();
+	pid_t parent = getpid(), pid;
+	int others[2];
+	char c;
 
+	assert_int_equal(pipe(others), 0);
+	pid = fork();
 	if (pid == 0) {
 		if (fd > 3)
 			close_range(3, (unsigned int)fd - 1, 0);
@@ -55,6 +59,9 @@ static pid_t program(int fd)
 			pause();
 		_exit(1);
 	}
+	close(others[1]);
+	assert_int_equal(read(others[0], &c, 1), 0);
+	close(others[0]);
 	return pid;
 }
 
