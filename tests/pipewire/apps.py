@@ -8,321 +8,17 @@ Usage: tests/pipewire/apps.py [--runs N] [--browsers] (as root; after `make test
 --runs N: so many times a program outside, and one of the call, blocked and allowed again (3). --browsers: Chromium and Firefox too, in a larger folder.
 """
 import argparse
-import hashlib
 import json
 import os
 import re
-import shutil
 import signal
-import subprocess
-import sys
-import tempfile
 import time
 
-TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", ".."))
-sys.path.insert(0, os.path.join(TOP, "tests", "bus", "lib"))
-from counted import Counted  # noqa: E402
-from rig import *  # noqa: E402,F403
+import browsers
+from desktop import *  # noqa: F403
 
-MICROPHONE, CAMERA, SPEAKER = 1, 2, 4
-HELD_S = 1.5
-RESUME_S = 1.0
 LOOKED_S = 3.0  # while somebody asks for all objects of PipeWire again and again
 PATIENCE_S = 35  # more than libpulse and GStreamer wait for an answer
-SETTLE_S = 0.3  # in which what was on its way has come
-LONG = 30
-PLACE = "/tmp/callgate-pipewire"
-CONFIG = """
-context.spa-libs = {
-    audiotestsrc = audiotestsrc/libspa-audiotestsrc
-    videotestsrc = videotestsrc/libspa-videotestsrc
-}
-context.objects = [
-    { factory = adapter args = { factory.name = %s node.name = microphone media.class = %s node.description = Microphone audio.position = [ FL FR ] } }
-    { factory = adapter args = { factory.name = support.null-audio-sink node.name = sink media.class = Audio/Sink object.linger = true audio.position = [ FL FR ] monitor.channel-volumes = true } }
-    { factory = spa-node-factory args = { factory.name = videotestsrc node.name = camera media.class = Video/Source node.description = Camera } }
-]
-"""
-
-
-def folder(browsers):
-    """Debian 13, made once for each list of packages. Where everybody may look: the daemon wants to see whose a program is."""
-    digest = hashlib.sha256()
-    for name in ("rootfs", "packages-debian13"):
-        with open(f"{TOP}/tests/vm/{name}", "rb") as file:
-            digest.update(file.read())
-    path = f"/var/cache/callgate-test/debian13-{digest.hexdigest()[:16]}{'-browsers' if browsers else ''}"
-    if not os.path.isdir(path):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        shutil.rmtree(path + ".new", ignore_errors=True)
-        print("# progress a Debian 13 is made in " + path, flush=True)
-        with tempfile.TemporaryDirectory() as tests:
-            # The list of packages stands beside the program; a longer one beside a copy of it.
-            shutil.copytree(f"{TOP}/tests", tests, dirs_exist_ok=True, ignore=lambda folder, names: [
-                name for name in names if folder == f"{TOP}/tests" and name not in ("vm", "debian13", "release")])
-            if browsers:
-                with open(f"{tests}/vm/packages-debian13", "a", encoding="ascii") as file:
-                    file.write("chromium\nfirefox-esr\nfonts-dejavu-core\n")
-            subprocess.run([f"{tests}/vm/rootfs", path + ".new", "debian13"], check=True, stdout=sys.stderr)
-        os.rename(path + ".new", path)
-    return path
-
-# One sounds, and stands still for good when it runs out of buffers, as it does beside a sink; the other is silent and robust.
-SOUNDING, ROBUST = ("audiotestsrc", "Audio/Source"), ("support.null-audio-sink", "Audio/Source/Virtual")
-
-
-class Root:
-    """Debian 13 in a folder of its own, which only root can change, with what of this machine it needs."""
-
-    def __init__(self, path, microphone):
-        self.path = path
-        self.mounts = []
-        things.append(self)
-        for source, target in (("/proc", "proc"), ("/sys", "sys"), ("/dev", "dev"), ("/tmp", "tmp"), (TOP, "callgate")):
-            target = f"{path}/{target}"
-            os.makedirs(target, exist_ok=True)
-            subprocess.run(["mount", "--rbind" if source in ("/sys", "/dev") else "--bind", source, target], check=True)
-            subprocess.run(["mount", "--make-rslave", target], check=True)
-            self.mounts.append(target)
-        for source, target in (("data/pipewire/60-callgate.conf", "pipewire/pipewire.conf.d/60-callgate.conf"),
-                               ("data/wireplumber/wireplumber.conf.d/60-callgate.conf",
-                                "wireplumber/wireplumber.conf.d/60-callgate.conf"),
-                               ("data/wireplumber/scripts/callgate/hold.lua", "wireplumber/scripts/callgate/hold.lua")):
-            target = f"{path}/usr/share/{target}"
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            shutil.copyfile(f"{TOP}/{source}", target)
-        with open(f"{path}/usr/share/pipewire/pipewire.conf.d/90-test.conf", "w", encoding="ascii") as file:
-            file.write(CONFIG % microphone)
-        # Where only root can put something, as the daemon wants it.
-        program = f"{path}/usr/libexec/callgate-pipewire"
-        shutil.copyfile(f"{TOP}/build/callgate-pipewire", program + ".new")
-        os.chmod(program + ".new", 0o755)
-        os.rename(program + ".new", program)
-
-    def stop(self):
-        for target in reversed(self.mounts):
-            subprocess.run(["umount", "-R", "-l", target], check=False)
-
-
-class Desktop:
-    """Alice's session: a bus, PipeWire, WirePlumber, pipewire-pulse, callgate-pipewire."""
-
-    def __init__(self, root):
-        self.root, self.parts = root, {}
-        self.bus = ""
-        shutil.rmtree(PLACE, ignore_errors=True)
-        for folder in ("", "/home", "/config", "/state"):
-            os.makedirs(PLACE + folder, exist_ok=True)
-            os.chmod(PLACE + folder, 0o700)
-            os.chown(PLACE + folder, ALICE, ALICE)
-        things.append(self)
-
-    def argv(self, *words, **more):
-        environment = dict(HOME=PLACE + "/home", XDG_RUNTIME_DIR=PLACE, XDG_CONFIG_HOME=PLACE + "/config", LANG="C.UTF-8",
-                           XDG_STATE_HOME=PLACE + "/state", DBUS_SESSION_BUS_ADDRESS=f"unix:path={PLACE}/bus",
-                           DBUS_SYSTEM_BUS_ADDRESS=self.bus, **more)
-        return ["chroot", self.root.path, "setpriv", "--reuid", str(ALICE), "--regid", str(ALICE), "--clear-groups",
-                "--reset-env", "env", *(f"{name}={value}" for name, value in environment.items()), *words]
-
-    def begin(self, name, *words, **more):
-        with open(f"{PLACE}/{name}.log", "ab") as log:
-            self.parts[name] = subprocess.Popen(self.argv(*words, **more), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                                start_new_session=True)
-        return self.parts[name]
-
-    def end(self, name):
-        part = self.parts.pop(name, None)
-        if part and part.poll() is None:
-            os.killpg(part.pid, signal.SIGTERM)
-            try:
-                part.wait(5)
-            except subprocess.TimeoutExpired:
-                os.killpg(part.pid, signal.SIGKILL)
-                part.wait()
-
-    def log(self, name):
-        with open(f"{PLACE}/{name}.log", encoding="utf-8", errors="replace") as file:
-            return file.read()[-1500:]
-
-    def run(self, *words):
-        return subprocess.run(self.argv(*words), capture_output=True, text=True, timeout=60, check=False)
-
-    def dump(self):
-        text = self.run("pw-dump").stdout
-        try:
-            return json.loads(text[text.index("["):])
-        except ValueError:
-            return []
-
-    def managed(self):
-        return 'Found "callgate"' in self.run("timeout", "2", "env", "PIPEWIRE_REMOTE=pipewire-0-manager", "pw-metadata", "-n",
-                                              "callgate").stdout
-
-    def nodes(self, media_class):
-        return [o for o in self.dump() if o["type"].endswith(":Node") and
-                o["info"]["props"].get("media.class", "").startswith(media_class)]
-
-    def server(self, sound=True):
-        self.begin("bus", "dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address=unix:path={PLACE}/bus")
-        wait_for(lambda: os.path.exists(PLACE + "/bus"), LONG)
-        self.begin("pipewire", "pipewire")
-        wait_for(lambda: os.path.exists(PLACE + "/pipewire-0-manager"), LONG)
-        self.begin("wireplumber", "wireplumber")
-        self.begin("pulse", "pipewire-pulse")
-        return wait_for(lambda: self.nodes("Audio/Source") and self.nodes("Video/Source") and self.nodes("Audio/Sink"), LONG)
-
-    def manage(self):
-        self.begin("callgate-pipewire", "/usr/libexec/callgate-pipewire")
-
-    def stop(self):
-        for name in reversed(list(self.parts)):
-            self.end(name)
-
-
-class App(Counted):
-    """A program, in the call's control group or outside, and what it got."""
-
-    number = 0
-
-    def __init__(self, words, begin, counter=None):
-        App.number += 1
-        self.path = f"{PLACE}/capture-{App.number:04}"
-        self.counter = counter
-        self.words = [word.format(path=self.path) for word in words]
-        begin(self)
-
-    def flows(self, limit=LONG):
-        before, begun = self.got(), time.monotonic()
-        return wait_for(lambda: self.got() > before, limit) and time.monotonic() - begun
-
-    def alive(self):
-        return self.pids() != []
-
-    def pids(self):
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{pid}/cmdline", "rb") as file:
-                    words = file.read().split(b"\0")
-                uid = os.stat(f"/proc/{pid}").st_uid
-            except OSError:
-                continue
-            if uid == ALICE and any(self.path.encode() in word for word in words) and words[0] not in (b"sh", b"/bin/sh"):
-                found.append(int(pid))
-        return found
-
-    def stop(self):
-        for pid in self.pids():
-            try:
-                os.kill(pid, signal.SIGTERM)
-            except ProcessLookupError:
-                pass
-        wait_for(lambda: not self.alive(), 5)
-
-
-def stops(page, what):
-    """Silent in the end. What a browser has taken and not given to its page yet, it gives: seconds of it on a busy machine, just after it began."""
-    begun = time.monotonic()
-    good = wait_for(lambda: time.monotonic() - max(page.at, begun) > 3, 15)
-    ok(good, f"{what} ({max(0, page.at - begun):.1f} s later)", page.heard)
-
-
-def browse(alice, bob, desktop):
-    """Asked outside and in a call: refused, allowed, stopped, and allowed again without being started or loaded again."""
-    import browsers
-    for name, command, limit in browsers.BROWSERS:
-        page = browsers.Page()
-        home, words = prepare_browser(name, command, page)
-        desktop.begin(name, *words)
-        ok(wait_for(lambda: page.said, 120), f"{name} comes and asks for the microphone", desktop.log(name))
-        time.sleep(8)
-        ok(page.at == 0, f"outside a call {name} hears nothing ({', '.join(sorted(set(page.said)))})", page.said)
-        desktop.end(name)
-        page = browsers.Page()
-        # A block of all that a call asked for would end it.
-        talk = Talk(alice, bob, desktop, MICROPHONE | CAMERA)
-        begun = time.monotonic()
-        talk.app(command(home, page.address))
-        good = talk.live and wait_for(lambda: page.sounds(begun), 120)
-        ok(good, f"in a call {name} hears the microphone", (page.said, desktop.dump() and desktop.log("callgate-pipewire")))
-        block(alice, MICROPHONE)
-        stops(page, f"blocked, {name} hears nothing")
-        said = len(page.said)
-        unblock(alice, MICROPHONE)
-        begun = time.monotonic()
-        at = wait_for(lambda: page.sounds(begun), 120)
-        ok(at and at - begun <= limit, f"allowed again, {name} hears it without being started again ({(at or begun) - begun:.2f} s)",
-           page.said[said:])
-        talk.end()
-        stops(page, f"after the call {name} hears nothing")
-        talk.stop()
-        end_browser(home)
-
-
-def end_browser(home):
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                if home.encode() in file.read():
-                    os.kill(int(pid), signal.SIGKILL)
-        except OSError:
-            pass
-
-
-def prepare_browser(name, command, page):
-    home = f"{PLACE}/home/{name}"
-    shutil.rmtree(home, ignore_errors=True)
-    os.makedirs(home)
-    words = command(home, page.address)
-    subprocess.run(["chown", "-R", f"{ALICE}:{ALICE}", home], check=True)
-    return home, words
-
-
-def browse_cameras(alice, bob, desktop):
-    """The camera in browsers, natively, by the portal: its user's no and yes, and then Callgate's."""
-    import browsers
-    ok(start_portal(desktop), "the desktop's portal comes", desktop.log("portal"))
-    desktop.begin("picture", VICTIM, "--camera", "picture", PLACE + "/picture", PIPEWIRE_REMOTE="pipewire-0-manager")
-    for name, command, limit in browsers.BROWSERS:
-        talk = Talk(alice, bob, desktop, MICROPHONE | CAMERA)
-        for answer, what in (("1", "in a call, refused by the portal's user,"), ("0", "outside a call, allowed by him,")):
-            asked = desktop.log("answers").count("asked")
-            answer_portal(desktop, answer)
-            page = browsers.Page("video")
-            home, words = prepare_browser(name, command, page)
-            if answer == "1":
-                talk.app(words)
-            else:
-                desktop.begin(name, *words)
-            ok(wait_for(lambda: desktop.log("answers").count("asked") > asked, 120), f"{what} {name} has asked the portal",
-               (page.said, desktop.log("portal")))
-            time.sleep(8)
-            ok(page.at == 0, f"{what} it gets no picture ({', '.join(sorted(set(page.said)))})", page.said)
-            desktop.end(name)
-            end_browser(home)
-        page = browsers.Page("video")
-        home, words = prepare_browser(name, command, page)
-        begun = time.monotonic()
-        talk.app(words)
-        good = talk.live and wait_for(lambda: page.sounds(begun), 120)
-        ok(good, f"in a call, allowed by him, {name} gets pictures ({', '.join(page.said)})",
-           (page.said, desktop.log("callgate-pipewire"), desktop.log("portal")))
-        said = len(page.said)
-        block(alice, CAMERA)
-        stops(page, f"blocked, {name} gets none")
-        unblock(alice, CAMERA)
-        begun = time.monotonic()
-        at = wait_for(lambda: page.sounds(begun), 60)
-        # Firefox ends the track; its page asks again, each third of a second.
-        ok(at and at - begun <= limit + page.said[said:].count("ended"), f"allowed again, {name} gets pictures without being started again ({(at or begun) - begun:.2f} s"
-           f"{', its page: ' + ', '.join(page.said[said:]) if page.said[said:] else ''})", page.said[said:])
-        talk.end()
-        stops(page, f"after the call {name} gets none")
-        talk.stop()
-        end_browser(home)
-
-
-VICTIM = "/callgate/build/tests/pipewire/victim"
 DIES = "/callgate/build/tests/pipewire/dies"
 # What captures a microphone, as people have it; and by what its capture is seen.
 CLIENTS = (
@@ -342,68 +38,7 @@ SPEAKERS = (
     ("parec of a monitor", "size", ("parec", "--raw", "--latency-msec=100", "--device=sink.monitor", "{path}")),
     ("pw-record of a sink", "size", ("pw-record", "-P", "{{ stream.capture.sink=true }}", "--target=sink", "{path}")),
 )
-
-
-class Talk:
-    """A call of Alice's whose programs run in its control group."""
-
-    def __init__(self, alice, bob, desktop, kinds, first=False):
-        self.alice, self.desktop, self.kinds = alice, desktop, kinds
-        self.orders = f"{PLACE}/orders-{time.monotonic_ns()}"
-        os.mkfifo(self.orders)
-        os.chmod(self.orders, 0o666)
-        shell = subprocess.Popen(desktop.argv("sh", "-c", f"while read -r line; do eval \"$line\" & done <>{self.orders}"),
-                                 start_new_session=True)
-        wait_for(lambda: os.readlink(f"/proc/{shell.pid}/exe").endswith("sh"), LONG)
-        self.shell = shell
-        self.path, self.other, self.relay = start_call(alice, bob, kinds=kinds, subject=shell.pid, scope=True)
-        if first:
-            compare(alice, bob)
-        self.live = wait_for(lambda: (alice.properties(self.path) or {}).get("Granted") == kinds, LONG)
-
-    def app(self, words, counter=None):
-        def begin(app):
-            with open(self.orders, "w", encoding="ascii") as file:
-                file.write(" ".join("'" + word + "'" for word in app.words) + "\n")
-        return App(words, begin, counter)
-
-    def end(self):
-        self.alice.app.call(self.path, SESSION, "End")
-        wait_for(lambda: self.alice.properties(self.path) is None, LONG)
-        self.relay.stop()
-
-    def stop(self):
-        os.killpg(self.shell.pid, signal.SIGKILL)
-        self.shell.wait()
-
-
-def outside(desktop, words, counter=None):
-    def begin(app):
-        desktop.begin(os.path.basename(app.path), *app.words)
-    return App(words, begin, counter)
-
-
-def block(alice, kinds):
-    alice.app.manager("Block", "u", kinds)
-
-
-def unblock(alice, kinds):
-    """Until the user's yes has been said; the time from there on counts."""
-    serial = alice.app.start_call(ROOT_PATH, MANAGER, "Unblock", "u", kinds)
-    alice.agent.reply(alice.agent.wait("Confirm"), "b", True)
-    alice.app.answer_to(serial)
-
-
-def held(desktop, apps, what, wait=HELD_S):
-    """They wait, in PipeWire, and do not only fail to come so far."""
-    def come():
-        return len(desktop.nodes("Stream/Input")) >= len(apps)
-    ok(wait_for(come, LONG), f"{what}: all wait in PipeWire", [o["info"]["props"] for o in desktop.nodes("Stream/Input")])
-    time.sleep(wait)
-    for name, app in apps:
-        ok(app.got() == 0, f"{what}: {name} gets nothing", app.got())
-    ok(all(app.alive() for _, app in apps), f"{what}: and no program fails of it",
-       [name for name, app in apps if not app.alive()])
+BY_PORTAL = (PORTAL, "ask", VICTIM, "--video", "{path}")
 
 
 def resume(apps, begun):
@@ -448,36 +83,6 @@ def life(alice, desktop, talk, clients, kind, word, wait):
            f" ({slowest.get(name, -1):.2f} s at most)", slowest)
     ok(all(app.errors() == 0 for _, app in apps if app.counter is None), "and a native stream was told of no error")
     return apps
-
-
-PORTAL = "/callgate/tests/pipewire/portal.py"
-BY_PORTAL = (PORTAL, "ask", VICTIM, "--video", "{path}")
-
-
-def start_portal(desktop):
-    """The real portal, and a desktop that answers no until PLACE/answer says 0."""
-    for name, text in (("answer", "1"), ("callgate.portal", "[portal]\nDBusName=org.freedesktop.impl.portal.desktop.callgate\n"
-                                         "Interfaces=org.freedesktop.impl.portal.Access;\n"),
-                       ("portals.conf", "[preferred]\ndefault=callgate\n")):
-        with open(f"{PLACE}/config/{name}", "w", encoding="ascii") as file:
-            file.write(text)
-        os.chown(f"{PLACE}/config/{name}", ALICE, ALICE)
-    desktop.begin("permissions", "/usr/libexec/xdg-permission-store")
-    desktop.begin("answers", PORTAL, "desktop", PLACE + "/config/answer")
-
-    def on_bus(name):
-        return desktop.run("gdbus", "wait", "--session", "--timeout", "1", name).returncode == 0
-    wait_for(lambda: on_bus("org.freedesktop.impl.portal.PermissionStore") and on_bus("org.freedesktop.impl.portal.desktop.callgate"), LONG)
-    desktop.begin("portal", "/usr/libexec/xdg-desktop-portal", XDG_DESKTOP_PORTAL_DIR=PLACE + "/config")
-    return wait_for(lambda: on_bus("org.freedesktop.portal.Desktop"), LONG)
-
-
-def answer_portal(desktop, answer):
-    """From now on; what was said before is forgotten."""
-    with open(PLACE + "/config/answer", "w", encoding="ascii") as file:
-        file.write(answer)
-    desktop.run("gdbus", "call", "--session", "-d", "org.freedesktop.impl.portal.PermissionStore", "-o", "/org/freedesktop/impl/portal/PermissionStore",
-                "-m", "org.freedesktop.impl.portal.PermissionStore.Delete", "devices", "camera")
 
 
 def portal(alice, desktop, talk):
@@ -623,7 +228,7 @@ def main():
     if os.geteuid() != 0:
         plan_skip("needs root, to act as several users and to change into a folder")
     place = Place()
-    root = Root(arguments.root or folder(arguments.browsers), SOUNDING if arguments.browsers else ROBUST)
+    root = Root(arguments.root or folder("browsers" if arguments.browsers else None), SOUNDING if arguments.browsers else ROBUST)
     desktop = Desktop(root)
     programs = (f"[sound]\nmanager = {root.path}/usr/libexec/callgate-pipewire\nserver = {root.path}/usr/bin/pipewire\n")
     alice = Side(place, "alice", ALICE, config="[channel]\nheartbeat = 1000\n" + programs)
@@ -648,8 +253,8 @@ def main():
         ok(talk.live, "a first call is live", alice.properties(talk.path))
         talk.end()
         talk.stop()
-        browse_cameras(alice, bob, desktop)
-        browse(alice, bob, desktop)
+        browsers.browse_cameras(alice, bob, desktop)
+        browsers.browse(alice, bob, desktop)
         finish()
     talk = Talk(alice, bob, desktop, MICROPHONE | CAMERA | SPEAKER, first=True)
     if not ok(talk.live, "a call is live that asked for all three kinds", alice.properties(talk.path)):

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Browsers for apps.py: a page at this machine's own address wants the microphone, or the camera, again and again until it has it, and
+"""Browsers, for apps.py: a page at this machine's own address wants the microphone, or the camera, again and again until it has it, and
 says what it gets. The browser's own question is answered by an option of it; the portal's and Callgate's are not."""
 import http.server
 import os
+import shutil
+import signal
+import subprocess
 import threading
 import time
+
+from desktop import *  # noqa: F403
 
 PAGE = """<!doctype html><meta charset=utf-8><title>capture</title><video autoplay muted playsinline></video><script>
 const wanted = WANTED;
@@ -121,3 +126,103 @@ def firefox(home, address):
 
 # How long each may take to capture again, in seconds.
 BROWSERS = (("Chromium", chromium, 1), ("Firefox", firefox, 1))
+
+
+def stops(page, what):
+    """Silent in the end. What a browser has taken and not given to its page yet, it gives: seconds of it on a busy machine, just after it began."""
+    begun = time.monotonic()
+    good = wait_for(lambda: time.monotonic() - max(page.at, begun) > 3, 15)
+    ok(good, f"{what} ({max(0, page.at - begun):.1f} s later)", page.heard)
+
+
+def browse(alice, bob, desktop):
+    """Asked outside and in a call: refused, allowed, stopped, and allowed again without being started or loaded again."""
+    for name, command, limit in BROWSERS:
+        page = Page()
+        home, words = prepare_browser(name, command, page)
+        desktop.begin(name, *words)
+        ok(wait_for(lambda: page.said, 120), f"{name} comes and asks for the microphone", desktop.log(name))
+        time.sleep(8)
+        ok(page.at == 0, f"outside a call {name} hears nothing ({', '.join(sorted(set(page.said)))})", page.said)
+        desktop.end(name)
+        page = Page()
+        # A block of all that a call asked for would end it.
+        talk = Talk(alice, bob, desktop, MICROPHONE | CAMERA)
+        begun = time.monotonic()
+        talk.app(command(home, page.address))
+        good = talk.live and wait_for(lambda: page.sounds(begun), 120)
+        ok(good, f"in a call {name} hears the microphone", (page.said, desktop.dump() and desktop.log("callgate-pipewire")))
+        block(alice, MICROPHONE)
+        stops(page, f"blocked, {name} hears nothing")
+        said = len(page.said)
+        unblock(alice, MICROPHONE)
+        begun = time.monotonic()
+        at = wait_for(lambda: page.sounds(begun), 120)
+        ok(at and at - begun <= limit, f"allowed again, {name} hears it without being started again ({(at or begun) - begun:.2f} s)",
+           page.said[said:])
+        talk.end()
+        stops(page, f"after the call {name} hears nothing")
+        talk.stop()
+        end_browser(home)
+
+
+def end_browser(home):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if home.encode() in file.read():
+                    os.kill(int(pid), signal.SIGKILL)
+        except OSError:
+            pass
+
+
+def prepare_browser(name, command, page):
+    home = f"{PLACE}/home/{name}"
+    shutil.rmtree(home, ignore_errors=True)
+    os.makedirs(home)
+    words = command(home, page.address)
+    subprocess.run(["chown", "-R", f"{ALICE}:{ALICE}", home], check=True)
+    return home, words
+
+
+def browse_cameras(alice, bob, desktop):
+    """The camera in browsers, natively, by the portal: its user's no and yes, and then Callgate's."""
+    ok(start_portal(desktop), "the desktop's portal comes", desktop.log("portal"))
+    desktop.begin("picture", VICTIM, "--camera", "picture", PLACE + "/picture", PIPEWIRE_REMOTE="pipewire-0-manager")
+    for name, command, limit in BROWSERS:
+        talk = Talk(alice, bob, desktop, MICROPHONE | CAMERA)
+        for answer, what in (("1", "in a call, refused by the portal's user,"), ("0", "outside a call, allowed by him,")):
+            asked = desktop.log("answers").count("asked")
+            answer_portal(desktop, answer)
+            page = Page("video")
+            home, words = prepare_browser(name, command, page)
+            if answer == "1":
+                talk.app(words)
+            else:
+                desktop.begin(name, *words)
+            ok(wait_for(lambda: desktop.log("answers").count("asked") > asked, 120), f"{what} {name} has asked the portal",
+               (page.said, desktop.log("portal")))
+            time.sleep(8)
+            ok(page.at == 0, f"{what} it gets no picture ({', '.join(sorted(set(page.said)))})", page.said)
+            desktop.end(name)
+            end_browser(home)
+        page = Page("video")
+        home, words = prepare_browser(name, command, page)
+        begun = time.monotonic()
+        talk.app(words)
+        good = talk.live and wait_for(lambda: page.sounds(begun), 120)
+        ok(good, f"in a call, allowed by him, {name} gets pictures ({', '.join(page.said)})",
+           (page.said, desktop.log("callgate-pipewire"), desktop.log("portal")))
+        said = len(page.said)
+        block(alice, CAMERA)
+        stops(page, f"blocked, {name} gets none")
+        unblock(alice, CAMERA)
+        begun = time.monotonic()
+        at = wait_for(lambda: page.sounds(begun), 60)
+        # Firefox ends the track; its page asks again, each third of a second.
+        ok(at and at - begun <= limit + page.said[said:].count("ended"), f"allowed again, {name} gets pictures without being started again ({(at or begun) - begun:.2f} s"
+           f"{', its page: ' + ', '.join(page.said[said:]) if page.said[said:] else ''})", page.said[said:])
+        talk.end()
+        stops(page, f"after the call {name} gets none")
+        talk.stop()
+        end_browser(home)
