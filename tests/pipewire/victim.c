@@ -2,8 +2,9 @@
 /*
  * A program that wants to capture through PipeWire, and counts what it gets. It
  * may try to help itself: make links, claim to be another; or use a connection that a
- * portal gave it; or show something, as a screen is shown, or play a camera, by the managers' socket. The number of buffers stands in a file at all times, as text.
- * For tests/vm/guest/pipewire.py.
+ * portal gave it; or show something, as a screen is shown, or play a camera, by the managers' socket. In a file stand at all times, as text:
+ * the numbers of buffers, errors and sources that it saw, and the first byte of the last picture.
+ * For tests/vm/guest/pipewire.py, apps.py and screen.py.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,9 +27,9 @@ struct victim {
 	struct pw_core *core;
 	struct pw_stream *stream;
 	int count_fd;
-	unsigned long buffers, errors, seen;
+	unsigned long buffers, errors, seen, picture;
 	bool link, video, show, camera;
-	uint32_t target;
+	uint32_t target, node;
 	const char *port;
 	struct spa_source *timer;
 };
@@ -36,8 +37,8 @@ struct victim {
 static void write_count(struct victim *victim)
 {
 	char text[64];
-	int n = snprintf(text, sizeof(text), "%010lu %010lu %010lu\n", victim->buffers,
-			 victim->errors, victim->seen);
+	int n = snprintf(text, sizeof(text), "%010lu %010lu %010lu %010lu\n", victim->buffers,
+			 victim->errors, victim->seen, victim->picture);
 
 	if (pwrite(victim->count_fd, text, (size_t)n, 0) < 0)
 		perror("count");
@@ -47,9 +48,13 @@ static void on_process(void *userdata)
 {
 	struct victim *victim = userdata;
 	struct pw_buffer *buffer;
+	struct spa_data *data;
 
 	while ((buffer = pw_stream_dequeue_buffer(victim->stream)) != NULL) {
 		victim->buffers++;
+		data = &buffer->buffer->datas[0];
+		if (victim->video && data->data != NULL && data->chunk->size > 0)
+			victim->picture = ((uint8_t *)data->data)[data->chunk->offset];
 		pw_stream_queue_buffer(victim->stream, buffer);
 	}
 	write_count(victim);
@@ -198,10 +203,10 @@ static int connect_stream(struct victim *victim)
 			SPA_FORMAT_mediaType, SPA_POD_Id(SPA_MEDIA_TYPE_video),
 			SPA_FORMAT_mediaSubtype, SPA_POD_Id(SPA_MEDIA_SUBTYPE_raw),
 			SPA_FORMAT_VIDEO_format,
-			SPA_POD_CHOICE_ENUM_Id(7, SPA_VIDEO_FORMAT_YUY2, SPA_VIDEO_FORMAT_YUY2,
+			SPA_POD_CHOICE_ENUM_Id(8, SPA_VIDEO_FORMAT_YUY2, SPA_VIDEO_FORMAT_YUY2,
 					       SPA_VIDEO_FORMAT_UYVY, SPA_VIDEO_FORMAT_RGB,
 					       SPA_VIDEO_FORMAT_BGR, SPA_VIDEO_FORMAT_RGBx,
-					       SPA_VIDEO_FORMAT_NV12),
+					       SPA_VIDEO_FORMAT_NV12, SPA_VIDEO_FORMAT_BGRx),
 			SPA_FORMAT_VIDEO_size,
 			SPA_POD_CHOICE_RANGE_Rectangle(&SPA_RECTANGLE(320, 180),
 						       &SPA_RECTANGLE(1, 1),
@@ -220,7 +225,7 @@ static int connect_stream(struct victim *victim)
 		return pw_stream_connect(victim->stream, PW_DIRECTION_OUTPUT, PW_ID_ANY,
 					 PW_STREAM_FLAG_DRIVER | PW_STREAM_FLAG_MAP_BUFFERS, params,
 					 1);
-	return pw_stream_connect(victim->stream, PW_DIRECTION_INPUT, PW_ID_ANY,
+	return pw_stream_connect(victim->stream, PW_DIRECTION_INPUT, victim->node,
 				 PW_STREAM_FLAG_MAP_BUFFERS |
 					 (victim->link ? 0 : PW_STREAM_FLAG_AUTOCONNECT),
 				 params, 1);
@@ -239,17 +244,19 @@ int main(int argc, char **argv)
 		{ "camera", required_argument, NULL, 'C' },
 		{ "target", required_argument, NULL, 't' },
 		{ "fd", required_argument, NULL, 'f' },
+		{ "node", required_argument, NULL, 'N' },
+		{ "portal", no_argument, NULL, 'P' },
 		{ 0 },
 	};
 	struct timespec interval = { .tv_nsec = 50 * 1000000 };
 	const char *screen = NULL, *target = NULL;
-	struct victim victim = { 0 };
+	struct victim victim = { .node = PW_ID_ANY };
 	struct spa_hook core_hook, registry_hook, stream_hook;
 	struct pw_properties *client, *props;
 	struct pw_registry *registry;
 	struct pw_context *context;
 	const char *name = NULL, *claim = NULL;
-	bool sink = false;
+	bool sink = false, portal = false;
 	int c, fd = -1;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -286,12 +293,18 @@ int main(int argc, char **argv)
 		case 'f':
 			fd = atoi(optarg);
 			break;
+		case 'N':
+			victim.node = (uint32_t)strtoul(optarg, NULL, 10);
+			break;
+		case 'P':
+			portal = true;
+			break;
 		default:
 			return 2;
 		}
 	}
 	if (optind + 1 != argc) {
-		fputs("Usage: victim [--video] [--sink] [--link NODE [--port PORT]] [--claim PID] [--name NAME] [--show NAME | --camera NAME] [--target NAME] [--fd NUMBER] COUNT-FILE\n",
+		fputs("Usage: victim [--video] [--sink] [--link NODE [--port PORT]] [--claim PID] [--name NAME] [--show NAME | --camera NAME] [--target NAME] [--fd NUMBER] [--node ID] [--portal] COUNT-FILE\n",
 		      stderr);
 		return 2;
 	}
@@ -313,6 +326,11 @@ int main(int argc, char **argv)
 		pw_properties_set(client, PW_KEY_APP_PROCESS_ID, claim);
 		pw_properties_set(client, PW_KEY_SEC_PID, claim);
 		pw_properties_set(client, PW_KEY_CLIENT_ACCESS, "unrestricted");
+	}
+	/* What the portal says of whom it lets see a screen. */
+	if (portal) {
+		pw_properties_set(client, "pipewire.access.portal.app_id", "");
+		pw_properties_set(client, "pipewire.access.portal.media_roles", "");
 	}
 	victim.core = fd >= 0 ? pw_context_connect_fd(context, fd, client, 0)
 			      : pw_context_connect(context, client, 0);

@@ -8,7 +8,7 @@
 -- Security: a client that does not see a node gets no link with it, PipeWire sees to that, and without the factory
 -- "link-factory" it makes none at all. Nothing is seen unless it is listed here, so that a microphone that is
 -- plugged in is hidden before it is known. Clients get no right to write to other clients: it would let two of them
--- give each other what they like.
+-- give each other what they like. Whoever says that a portal has connected him gets less by it, never more.
 
 local lutils = require ("linking-utils")
 local cutils = require ("common-utils")
@@ -100,6 +100,20 @@ local function id_of (object)
   return object ["bound-id"]
 end
 
+-- What a portal has connected and hands on, often to a program in a sandbox. It says so before it appears here, and cannot
+-- unsay it. PipeWire says the same of what comes out of Flatpak's sandbox by itself, which is a client like others.
+local function is_handed_on (client)
+  return client.properties ["pipewire.access.portal.app_id"] ~= nil and
+      client.properties ["pipewire.sec.flatpak"] == nil
+end
+
+-- The portal takes all from it that is not listed by name, but nothing that is: it gets what its stream needs, and screens
+-- where it was not connected for something else. Which of them the portal has picked is not told here.
+local function is_for (client, kind, properties)
+  return not is_handed_on (client) or kind == "factory" or is_hold (properties) or
+      (is_shown (properties) and (client.properties ["pipewire.access.portal.media_roles"] or "") == "")
+end
+
 for kind, permissions in pairs (permissions_of) do
   managers [kind] = ObjectManager { Interest { type = kind } }
   managers [kind]:connect ("object-added", function (_, object)
@@ -109,8 +123,8 @@ for kind, permissions in pairs (permissions_of) do
       return
     end
     for client in clients:iterate () do
-      -- A portal has taken from what it hands to an app all that the app does not need: nothing is added.
-      if id_of (client) ~= id_of (object) and client.properties ["pipewire.access.portal.app_id"] == nil then
+      -- A portal has picked already.
+      if id_of (client) ~= id_of (object) and not is_handed_on (client) then
         client:update_permissions { [id_of (object)] = allowed }
       end
     end
@@ -122,9 +136,10 @@ clients:connect ("object-added", function (_, client)
 
   for kind, permissions in pairs (permissions_of) do
     for object in managers [kind]:iterate () do
-      local allowed = permissions (object ["global-properties"] or object.properties)
+      local properties = object ["global-properties"] or object.properties
+      local allowed = permissions (properties)
 
-      if allowed ~= nil then
+      if allowed ~= nil and is_for (client, kind, properties) then
         list [id_of (object)] = allowed
       end
     end
