@@ -74,24 +74,15 @@ static void listen_from_now(struct graph *graph)
 	set_timer(graph, graph->again_ms);
 }
 
-static void say_all(struct graph *graph)
+/* What was not heard, or all of it. */
+static void say_again(struct graph *graph, bool all)
 {
 	struct graph_node *node;
 
-	say_hold(graph);
-	LIST_FOREACH(node, &graph->nodes, all)
-	say_node(graph, node);
-	set_timer(graph, graph->again_ms);
-}
-
-static void say_unheard(struct graph *graph)
-{
-	struct graph_node *node;
-
-	if (graph->hold_words.unheard != 0)
+	if (all || graph->hold_words.unheard != 0)
 		say_hold(graph);
 	LIST_FOREACH(node, &graph->nodes, all)
-	if (node->words.unheard != 0)
+	if (all || node->words.unheard != 0)
 		say_node(graph, node);
 	set_timer(graph, graph->again_ms);
 }
@@ -145,7 +136,7 @@ static int offer(struct graph *graph)
 	graph->last_approvals = graph->approvals;
 	graph->approvals = approvals;
 	/* Who binds it gets all that stands in it. */
-	say_all(graph);
+	say_again(graph, true);
 	graph->metadata = pw_core_export(graph->core, PW_TYPE_INTERFACE_Metadata, &props,
 					 pw_impl_metadata_get_implementation(approvals), 0);
 	return graph->metadata != NULL ? 0 : -errno;
@@ -172,7 +163,7 @@ static void on_again(void *userdata, uint64_t expirations)
 	if (graph->again_ms < AGAIN_MS_MAX)
 		graph->again_ms *= 2;
 	if (!anew) {
-		say_unheard(graph);
+		say_again(graph, false);
 		return;
 	}
 	stop_hearing(graph);
@@ -243,7 +234,7 @@ static void on_done(void *userdata, uint32_t id, int seq)
 		return;
 	graph->hears = true;
 	graph->again_ms = AGAIN_MS;
-	say_all(graph);
+	say_again(graph, true);
 }
 
 static void on_error(void *userdata, uint32_t id, int seq, int res, const char *message)
