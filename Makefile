@@ -161,7 +161,7 @@ check-fuzz: ## every fuzzer, each for FUZZ_SECONDS=60
 soak: ## endurance and fuzzers of the module in full, hours; SOAK=percent KFUZZ_SECONDS=600 KFUZZ_SEED=
 
 # tests/pipewire/rules.mk
-check-sound: ## PipeWire in full, half an hour: real devices, restarts, apps; RUNS=3 BROWSERS=1
+check-sound: ## PipeWire in full, half an hour: real devices, restarts, apps, screens; RUNS=3 BROWSERS=1
 
 # Each boots a desktop of its own.
 check-session: all deb ## whole desktops from the packages: X11, Wayland, browsers, sandboxes, an hour and more
