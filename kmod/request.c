@@ -83,7 +83,7 @@ static void answer(struct request *request, u8 verdict)
 {
 	lockdep_assert_held(&requests_lock);
 	if (unread == request)
-		unread = next_of(request);
+		WRITE_ONCE(unread, next_of(request));
 	list_del(&request->node);
 	request_count--;
 	request->verdict = verdict;
@@ -118,7 +118,7 @@ static void enter(struct request *request)
 	list_add_tail(&request->node, &requests);
 	request_count++;
 	if (!unread)
-		unread = request;
+		WRITE_ONCE(unread, request);
 	if (!looking)
 		queue_delayed_work(callgate_device_queue, &look_work, LOOK_JIFFIES);
 	looking = true;
