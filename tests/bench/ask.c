@@ -307,6 +307,7 @@ static int start_asker(const struct way *way, struct turn *turn, int *listener)
 		close(pair[1]);
 		return pair[0];
 	}
+	close(pair[0]);
 	if (gate)
 		close(gate_fd(gate));
 	if (listener) {
