@@ -111,6 +111,11 @@ def portal(alice, desktop, talk):
     ok(other.got() == 0 and other.alive() and own.errors() == 0, "and the other never got any, and none failed", other.got())
     own.stop()
     other.stop()
+    # Firefox dies of a camera that goes as soon as it has come.
+    late = talk.app((*BY_PORTAL[:3], "--late", *BY_PORTAL[3:]))
+    ok(late.flows(), "a program that says nothing at first by its portal's connection gets pictures", desktop.log("portal"))
+    ok(late.gone() == 0, "and what it was shown did not go again", late.gone())
+    late.stop()
 
 
 def unheard(alice, desktop, talk):

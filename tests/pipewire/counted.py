@@ -6,7 +6,7 @@ HEADER = 128  # bytes; one without sound is nothing
 
 
 class Counted:
-    """@path: of a file with two numbers, or, where @counter is "size", of one with the sound itself."""
+    """@path: of the victim's file, or, where @counter is "size", of one with the sound itself."""
 
     def got(self):
         try:
@@ -20,3 +20,7 @@ class Counted:
     def errors(self):
         with open(self.path, encoding="ascii") as file:
             return int(file.read().split()[1])
+
+    def gone(self):
+        with open(self.path, encoding="ascii") as file:
+            return int(file.read().split()[4])

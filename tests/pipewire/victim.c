@@ -3,7 +3,8 @@
  * A program that wants to capture through PipeWire, and counts what it gets. It
  * may try to help itself: make links, claim to be another; or use a connection that a
  * portal gave it; or show something, as a screen is shown, or play a camera, by the managers' socket. In a file stand at all times, as text:
- * the numbers of buffers, errors and sources that it saw, and the first byte of the last picture.
+ * the numbers of buffers, errors and sources that it saw, the first byte of the last picture, and the
+ * number of objects that it saw go.
  * For tests/vm/guest/pipewire.py, apps.py and screen.py.
  */
 #include <errno.h>
@@ -21,13 +22,14 @@
 
 #define CAMERA_STRIDE 640 /* bytes: of 320 pixels */
 #define CAMERA_HEIGHT 240
+#define LATE_S	      2
 
 struct victim {
 	struct pw_main_loop *loop;
 	struct pw_core *core;
 	struct pw_stream *stream;
 	int count_fd;
-	unsigned long buffers, errors, seen, picture;
+	unsigned long buffers, errors, seen, picture, gone;
 	bool link, video, show, camera;
 	uint32_t target, node;
 	const char *port;
@@ -37,8 +39,9 @@ struct victim {
 static void write_count(struct victim *victim)
 {
 	char text[64];
-	int n = snprintf(text, sizeof(text), "%010lu %010lu %010lu %010lu\n", victim->buffers,
-			 victim->errors, victim->seen, victim->picture);
+	int n = snprintf(text, sizeof(text), "%010lu %010lu %010lu %010lu %010lu\n",
+			 victim->buffers, victim->errors, victim->seen, victim->picture,
+			 victim->gone);
 
 	if (pwrite(victim->count_fd, text, (size_t)n, 0) < 0)
 		perror("count");
@@ -159,9 +162,18 @@ static void on_global(void *userdata, uint32_t id, uint32_t permissions, const c
 	}
 }
 
+static void on_global_remove(void *userdata, uint32_t id)
+{
+	struct victim *victim = userdata;
+
+	victim->gone++;
+	write_count(victim);
+}
+
 static const struct pw_registry_events registry_events = {
 	PW_VERSION_REGISTRY_EVENTS,
 	.global = on_global,
+	.global_remove = on_global_remove,
 };
 
 static void on_error(void *userdata, uint32_t id, int seq, int res, const char *message)
@@ -244,6 +256,7 @@ int main(int argc, char **argv)
 		{ "camera", required_argument, NULL, 'C' },
 		{ "target", required_argument, NULL, 't' },
 		{ "fd", required_argument, NULL, 'f' },
+		{ "late", no_argument, NULL, 'L' },
 		{ "node", required_argument, NULL, 'N' },
 		{ "portal", no_argument, NULL, 'P' },
 		{ 0 },
@@ -256,7 +269,7 @@ int main(int argc, char **argv)
 	struct pw_registry *registry;
 	struct pw_context *context;
 	const char *name = NULL, *claim = NULL;
-	bool sink = false, portal = false;
+	bool sink = false, portal = false, late = false;
 	int c, fd = -1;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -293,6 +306,9 @@ int main(int argc, char **argv)
 		case 'f':
 			fd = atoi(optarg);
 			break;
+		case 'L':
+			late = true;
+			break;
 		case 'N':
 			victim.node = (uint32_t)strtoul(optarg, NULL, 10);
 			break;
@@ -304,7 +320,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind + 1 != argc) {
-		fputs("Usage: victim [--video] [--sink] [--link NODE [--port PORT]] [--claim PID] [--name NAME] [--show NAME | --camera NAME] [--target NAME] [--fd NUMBER] [--node ID] [--portal] COUNT-FILE\n",
+		fputs("Usage: victim [--video] [--sink] [--link NODE [--port PORT]] [--claim PID] [--name NAME] [--show NAME | --camera NAME] [--target NAME] [--fd NUMBER [--late]] [--node ID] [--portal] COUNT-FILE\n",
 		      stderr);
 		return 2;
 	}
@@ -332,6 +348,9 @@ int main(int argc, char **argv)
 		pw_properties_set(client, "pipewire.access.portal.app_id", "");
 		pw_properties_set(client, "pipewire.access.portal.media_roles", "");
 	}
+	/* Whose the connection is has been found out before a word is said by it. */
+	if (late)
+		sleep(LATE_S);
 	victim.core = fd >= 0 ? pw_context_connect_fd(context, fd, client, 0)
 			      : pw_context_connect(context, client, 0);
 	if (victim.core == NULL) {

@@ -255,8 +255,11 @@ static void on_client(void *userdata, struct graph_client *client)
 {
 	struct manager *manager = userdata;
 
-	/* It says something else of itself than before. */
-	if (client->watched != 0)
+	/*
+	 * It says something else of itself than before. What a portal has connected does so when its program begins to
+	 * use it, and counts by who holds the connection: hidden for a moment, a camera is the end of Firefox.
+	 */
+	if (client->watched != 0 && !client->portal)
 		forget(manager, client);
 	look(manager);
 }
