@@ -17,6 +17,8 @@ import time
 import browsers
 from desktop import *  # noqa: F403
 
+LISTENERS = 5
+NEW_S = 2.0  # so long they are told of none
 LOOKED_S = 3.0  # while somebody asks for all objects of PipeWire again and again
 PATIENCE_S = 35  # more than libpulse and GStreamer wait for an answer
 DIES = "/callgate/build/tests/pipewire/dies"
@@ -116,6 +118,24 @@ def portal(alice, desktop, talk):
     ok(late.flows(), "a program that says nothing at first by its portal's connection gets pictures", desktop.log("portal"))
     ok(late.gone() == 0, "and what it was shown did not go again", late.gone())
     late.stop()
+
+
+def told(talk):
+    """Firefox stands still for good where it is told of a microphone just as it begins to listen for changes; so nobody is."""
+    begun = time.time()
+    listeners = [talk.app(("sh", "-c", 'timeout 30 stdbuf -oL pactl subscribe | while read -r line; do echo "$(date +%s.%N) $line"; done >{path}'))
+                 for _ in range(LISTENERS)]
+
+    def heard(app):
+        try:
+            with open(app.path, encoding="ascii") as file:
+                return [float(line.split()[0]) - begun for line in file if "'new' on source #" in line]
+        except FileNotFoundError:
+            return []
+    good = wait_for(lambda: all(map(heard, listeners)), LONG)
+    ok(good, f"{LISTENERS} pulse clients of the call that listen for changes are told of the microphone", list(map(heard, listeners)))
+    first = min(sum(map(heard, listeners), [LONG]))
+    ok(first >= NEW_S, f"and not as they begin to ({first:.1f} s later)")
 
 
 def unheard(alice, desktop, talk):
@@ -275,6 +295,7 @@ def main():
     ok(apps[0][1].flows(), "a block of the speaker alone leaves the microphone")
     unblock(alice, SPEAKER)
     ok(apps[-1][1].flows(), "and is lifted")
+    told(talk)
     unheard(alice, desktop, talk)
     deaf(alice, desktop, talk)
     without_manager(desktop, talk)

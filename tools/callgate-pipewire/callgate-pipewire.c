@@ -78,6 +78,18 @@ static int ask(struct manager *manager, sd_bus_message **ret_reply, const char *
 	return r < 0 ? r : 0;
 }
 
+/*
+ * Kinds whose sources the client is to see. Firefox stands still for good, all that it does with sound, where it is told of
+ * a new microphone just as it begins to ask for such news, which it does as soon as it is connected. So a pulse client that
+ * has just come sees what it has streams for, and the rest a moment later.
+ */
+static uint32_t to_show(const struct graph_client *client, uint32_t wanted)
+{
+	if (client->pulse && graph_is_new(client))
+		return client->kinds & (wanted | client->shown);
+	return client->kinds;
+}
+
 /* Makes PipeWire hold for a client what it may, the daemon first. */
 static void apply(struct manager *manager, struct graph_client *client)
 {
@@ -93,7 +105,7 @@ static void apply(struct manager *manager, struct graph_client *client)
 	}
 	/* Links go before the sight of the source does, and come after it, or the app would be told of an error. */
 	graph_allow(&manager->graph, client, client->used & client->shown);
-	graph_show(&manager->graph, client, client->kinds);
+	graph_show(&manager->graph, client, to_show(client, wanted));
 	graph_allow(&manager->graph, client, client->used);
 }
 
@@ -161,9 +173,11 @@ static void on_look(void *userdata, uint64_t expirations)
 			forget(manager, client);
 		if (client->watched == 0 && pid != 0)
 			watch(manager, client, pid);
-		again = again || (client->known && pid == 0);
+		else if (client->shown != client->kinds)
+			apply(manager, client);
+		again = again || (client->known && pid == 0) || client->shown != client->kinds;
 	}
-	/* Until each connection to pipewire-pulse has said whose it is. */
+	/* Until each connection to pipewire-pulse has said whose it is, and each client sees all that it may. */
 	pw_loop_update_timer(pw_main_loop_get_loop(manager->loop), manager->pulse_timer,
 			     again ? &in : &off, NULL, false);
 }

@@ -28,6 +28,7 @@
 #define NS_PER_S       1000000000ull
 /* A link that WirePlumber had begun when its stream's time was up. */
 #define LATE_NS	       (5 * NS_PER_S)
+#define NEW_NS	       (2 * NS_PER_S)
 
 static uint64_t clock_now(void)
 {
@@ -66,6 +67,11 @@ static uint64_t number(const struct spa_dict *props, const char *key)
 }
 
 /* ---- what clients see, and what WirePlumber links -------------------------------------------------- */
+
+bool graph_is_new(const struct graph_client *client)
+{
+	return clock_now() < client->since + NEW_NS;
+}
 
 void graph_show(struct graph *graph, struct graph_client *client, uint32_t kinds)
 {
@@ -199,6 +205,7 @@ static void add_client(struct graph *graph, uint32_t id, const struct spa_dict *
 	client->graph = graph;
 	client->id = id;
 	client->serial = number(props, PW_KEY_OBJECT_SERIAL);
+	client->since = clock_now();
 	client->pid = (pid_t)number(props, PW_KEY_SEC_PID);
 	client->pidfd = -1;
 	client->proxy = pw_registry_bind(graph->registry, id, PW_TYPE_INTERFACE_Client,
@@ -340,7 +347,7 @@ static void add_node(struct graph *graph, uint32_t id, const struct spa_dict *pr
 	if (!node->source)
 		return;
 	LIST_FOREACH(client, &graph->clients, all)
-	graph_show(graph, client, client->kinds);
+	graph_show(graph, client, client->shown);
 }
 
 static void count_source(struct graph *graph, const struct graph_node *node, int change)

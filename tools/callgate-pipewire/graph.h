@@ -25,6 +25,7 @@ struct graph;
 /**
  * struct graph_client - one connection to PipeWire, by the ordinary socket
  * @id: @serial: PipeWire's; the id is used again, the serial is not
+ * @since: when it came, ns on CLOCK_MONOTONIC
  * @pid: at the other end of the socket, by the kernel's word
  * @pulse: it says that it is one of pipewire-pulse's, for the process @claimed
  * @portal: it says that a portal has handed it on
@@ -40,7 +41,7 @@ struct graph_client {
 	LIST_ENTRY(graph_client) all;
 	struct graph *graph;
 	uint32_t id;
-	uint64_t serial;
+	uint64_t serial, since;
 	pid_t pid;
 	bool known;
 	bool pulse, portal;
@@ -159,6 +160,8 @@ void graph_deinit(struct graph *graph);
 
 /* Kinds for which a client has streams. */
 uint32_t graph_wanted(const struct graph *graph, const struct graph_client *client);
+/* It came less than two seconds ago. */
+bool graph_is_new(const struct graph_client *client);
 /* Shows the client the sources of these kinds, hides all others. */
 void graph_show(struct graph *graph, struct graph_client *client, uint32_t kinds);
 /* Has the client's streams of these kinds linked, and no others. */
