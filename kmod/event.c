@@ -52,8 +52,8 @@ int callgate_controller_bind(struct sock *sk, u32 portid)
 	sock_hold(sk);
 	WRITE_ONCE(controller_generation, controller_generation + 1);
 	WRITE_ONCE(controller, sk);
-	smp_store_release(&controller_port,
-			  portid); /* pairs with callgate_controller_generation() */
+	/* Pairs with callgate_controller_generation(). */
+	smp_store_release(&controller_port, portid);
 	return 0;
 }
 
