@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * How long a caller waits until somebody in user space has said no: a held request of the gate, a seccomp notification, and
- * a permission event of fanotify on a regular file, in turns, so that all see the same machine. Beside them, what there is no way
- * below: two programs that only wake each other, and two that send each other messages over netlink, as large as the gate's. Then more
- * askers at once than the gate holds. Called in the virtual machine by tests/bench/guest-ask.
+ * a permission event of fanotify on a regular file, in turns, so that all see the same machine. Beside them
+ * two programs that only wake each other, and two that send each other messages over netlink. Then more askers at
+ * once than the gate holds. Called in the virtual machine by tests/bench/guest-ask.
  *
  * Each is answered by the shortest program that can: it waits, reads one question, and writes one answer, no. With "daemon" the gate's
  * requests are answered by callgated, which runs already.
@@ -55,7 +55,7 @@
 #define OTHERS		 8   /* users with one each */
 #define REST_US		 2000
 #define DAEMON_REST_US	 300000 /* it writes a denial down and tells it within half of that */
-/* Bytes of the gate's question here, and of its answer. */
+/* Bytes of a question with the name of a program, and of its answer. */
 #define QUESTION_SIZE	 144
 #define ANSWER_SIZE	 40
 
