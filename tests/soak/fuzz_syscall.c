@@ -572,16 +572,25 @@ static void take_back(struct gate *gate, int me)
 		set_epochs(&shared->workers[me], CALLGATE_KIND_ALL, false);
 }
 
+/* One at a time waits, or soon all workers would. */
 static void answer(struct gate *gate, uint64_t *random)
 {
+	static uint64_t waits;
 	struct callgate_request request;
 
-	while (fuzz_pick(random, 8) && gate_read(gate, 0, &request))
-		if (fuzz_pick(random, 4))
+	while (fuzz_pick(random, 8) && gate_read(gate, 0, &request)) {
+		if (!waits && fuzz_pick(random, 4) == 0)
+			waits = request.id;
+		else
 			gate_verdict(gate, request.id, fuzz_pick(random, 2));
-	/* A file that begins anew. */
+	}
+	if (waits && fuzz_pick(random, 8) == 0) {
+		gate_verdict(gate, waits, fuzz_pick(random, 2));
+		waits = 0;
+	}
+	/* Another file: all who are held are to be read again. */
 	if (fuzz_pick(random, 64) == 0)
-		gate_held(gate);
+		close(gate_requests(gate));
 	if (fuzz_pick(random, 8) == 0)
 		gate_forget(gate);
 }
