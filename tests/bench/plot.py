@@ -42,7 +42,7 @@ def bars(x, y, w, h, title, unit, groups, names):
             left, high = x + g * wide + 0.1 * wide + i * each, h * value / top
             parts.append(f'<rect x="{left:.1f}" y="{y + h - high:.1f}" width="{each - 2:.1f}" height="{high:.1f}" '
                          f'fill="{COLOURS[i]}"/>')
-            parts.append(text(left + each / 2 - 1, y + h - high - 3, f"{value:.0f}", size=9))
+            parts.append(text(left + each / 2 - 1, y + h - high - 3, f"{value:.{0 if value >= 100 else 1}f}", size=9))
         parts.append(text(x + (g + 0.5) * wide, y + h + 15, label, size=11))
     for i, name in enumerate(names):
         parts.append(f'<rect x="{x + i * 150}" y="{y + h + 25}" width="10" height="10" fill="{COLOURS[i]}"/>')
