@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR BSD-3-Clause */
 /*
- * The generic netlink family "callgate": constants shared by the module, the
- * daemon and the tests. callgate.yaml beside this file is the manual; a test
- * compares the two.
+ * The generic netlink family "callgate", and the file from which held callers
+ * are read: constants shared by the module, the daemon and the tests.
+ * callgate.yaml beside this file is the family's manual; a test compares the two.
  */
 #ifndef _UAPI_CALLGATE_H
 #define _UAPI_CALLGATE_H

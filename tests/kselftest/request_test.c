@@ -171,6 +171,15 @@ TEST(deny_a_caller_with_a_verdict_but_no_grant)
 	EXPECT_EQ(gate_revoke(gate, 0, 1), 0);
 }
 
+static int file_of(struct gate *gate)
+{
+	int fd = gate_requests(gate);
+
+	ASSERT(fd >= 0);
+	EXPECT(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	return fd;
+}
+
 static void expect_report(struct gate *gate, pid_t pid)
 {
 	struct gate_message event;
@@ -203,10 +212,10 @@ static bool is_asking(void *arg)
 TEST(report_a_caller_that_was_killed_before_it_was_read)
 {
 	struct gate *gate = controller();
-	int fd = gate_requests(gate);
+	int fd = file_of(gate);
 	pid_t pid = caller(1000, 0);
 
-	ASSERT(fd >= 0 && harness_wait(is_asking, &fd, 20000));
+	ASSERT(harness_wait(is_asking, &fd, 20000));
 	kill(pid, SIGKILL);
 	EXPECT_EQ(result(pid, 5000), -SIGKILL);
 	expect_report(gate, pid);
@@ -322,15 +331,6 @@ TEST(tell_of_each_caller_while_the_controllers_buffer_is_full)
 	}
 	for (i = 0; i < 8; i++)
 		EXPECT_EQ(result(pids[i], 20000), EACCES);
-}
-
-static int file_of(struct gate *gate)
-{
-	int fd = gate_requests(gate);
-
-	ASSERT(fd >= 0);
-	EXPECT(fcntl(fd, F_GETFD) & FD_CLOEXEC);
-	return fd;
 }
 
 static int next_of(int fd, struct callgate_request *request)

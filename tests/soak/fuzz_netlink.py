@@ -44,8 +44,6 @@ VIDIOC_REQBUFS = 0xC0145608
 REFUSALS = {getattr(errno, n) for n in (
     "EPERM", "EINVAL", "ERANGE", "ENOENT", "ESRCH", "EBUSY", "ENODEV", "ENOSPC", "EOPNOTSUPP", "EBADF", "ENOTDIR",
     "EACCES", "EMSGSIZE", "EPROTO")}
-
-
 REFUSALS_OF_A_FILE = {errno.EAGAIN, errno.ENOENT, errno.ENOTCONN, errno.EINVAL, errno.ENOTTY}
 
 
