@@ -23,6 +23,8 @@ struct event;
  * @family: netlink message type
  * @requests: the requests file, or -1
  * @held: its event source
+ * @delivered: the request that the hook is told of, or 0
+ * @answer: what the hook has answered to it at once; its id is 0 before that
  * @asker: the last image that was held, so that the same is not looked up again; its cookie is 0 before the first
  * @waiting: sequence number of the command under way, or 0
  * @error: its result; 1 while there is none
@@ -44,6 +46,8 @@ struct gate {
 	int family;
 	int requests;
 	sd_event_source *held;
+	uint64_t delivered;
+	struct callgate_request answer;
 	struct process_facts asker;
 	enum gate_mode mode;
 	uint32_t waiting;

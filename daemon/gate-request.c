@@ -48,20 +48,36 @@ static void deliver(struct gate *gate, const struct callgate_request *request)
 	gate->hooks->request(gate->userdata, &attempt);
 }
 
+/* Too late is no error: the caller is denied then. */
+static int answer(struct gate *gate, struct callgate_request *request)
+{
+	if (gate->requests < 0)
+		return -ENODEV;
+	if (ioctl(gate->requests, CALLGATE_IOC_ANSWER, request) < 0 && errno != ENOENT)
+		return gate_check_lost(gate, -EIO, false);
+	return 0;
+}
+
+/* What is answered at once goes with the call that asks for the next. */
 static int on_held(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-	struct callgate_request request;
+	struct callgate_request request = { .id = 0 };
 	struct gate *gate = userdata;
 
 	for (unsigned int i = 0; i < READ_AT_ONCE && gate->requests >= 0; i++) {
-		request = (struct callgate_request){ .id = 0 };
 		if (ioctl(gate->requests, CALLGATE_IOC_NEXT, &request) < 0) {
 			if (errno == ENOTCONN)
 				gate_check_lost(gate, -EIO, false);
-			break;
+			return 0;
 		}
+		gate->answer = (struct callgate_request){ .id = 0 };
+		gate->delivered = request.id;
 		deliver(gate, &request);
+		gate->delivered = 0;
+		request = gate->answer;
 	}
+	if (request.id != 0)
+		answer(gate, &request);
 	return 0;
 }
 
@@ -96,17 +112,15 @@ void gate_requests_close(struct gate *gate)
 	gate->requests = -1;
 }
 
-/* Too late is no error: the caller is denied then. */
 int gate_verdict(struct gate *gate, uint64_t request, bool allow)
 {
-	struct callgate_request answer = {
+	struct callgate_request said = {
 		.id = request,
 		.verdict = allow ? CALLGATE_VERDICT_ALLOW : CALLGATE_VERDICT_DENY,
 	};
 
-	if (gate->requests < 0)
-		return -ENODEV;
-	if (ioctl(gate->requests, CALLGATE_IOC_ANSWER, &answer) < 0 && errno != ENOENT)
-		return gate_check_lost(gate, -EIO, false);
+	if (request != gate->delivered)
+		return answer(gate, &said);
+	gate->answer = said;
 	return 0;
 }

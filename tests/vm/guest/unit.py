@@ -9,6 +9,7 @@ import fcntl
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -16,6 +17,9 @@ import time
 import demo
 from demo import Call, Person, Relay, capturing_by_kernel, denied_camera, denied_microphone, wait_for
 
+ASKERS = 10  # the daemon reads four at once
+REQBUFS, SOME_BUFFERS = 0xC0145608, struct.pack("=5I", 2, 1, 1, 0, 0)  # VIDIOC_REQBUFS: two, of a camera, to be mapped
+ASKED_S = 20  # an answer that got lost takes 65 s
 LONG = 120  # seconds that a loaded, emulated machine may take for what takes one
 WATCHDOG_S = 15
 IDLE_S = 10
@@ -94,6 +98,32 @@ def boot(alice):
     ok(scope.st_uid == 0 and not scope.st_mode & 0o022, "the control groups are root's")
     wait_for(lambda: wakeups() == (time.sleep(1) or wakeups()), LONG)
     ok(slept() == 0, f"in {IDLE_S} s without a session the daemon does not wake up")
+
+
+def crowd():
+    """Many are held before the daemon reads any of them."""
+    asked, begun = [], time.monotonic()
+    go, gone = os.pipe()
+    for _ in range(ASKERS):
+        pid = os.fork()
+        if pid == 0:
+            os.close(gone)
+            with open(demo.CAMERA, "rb", buffering=0) as camera:
+                os.read(go, 1)
+                try:
+                    fcntl.ioctl(camera, REQBUFS, SOME_BUFFERS)
+                except PermissionError:
+                    os._exit(0)
+            os._exit(1)
+        asked.append(pid)
+    os.close(go)
+    os.kill(daemon(), signal.SIGSTOP)
+    os.close(gone)
+    time.sleep(0.5)
+    os.kill(daemon(), signal.SIGCONT)
+    refused = sum(os.waitpid(pid, 0)[1] == 0 for pid in asked)
+    took = time.monotonic() - begun
+    ok(refused == ASKERS and took < ASKED_S, f"{ASKERS} who asked at once are all refused", f"{refused} after {took:.1f} s")
 
 
 def modes(alice):
@@ -399,6 +429,7 @@ def main():
     demo.MICROPHONE = f"hw:{card},1,0"
     if "call" not in sys.argv[1:]:
         boot(alice)
+        crowd()
         modes(alice)
         administration(alice)
         reload(alice)
