@@ -2,11 +2,12 @@
 /*
  * How long a caller waits until somebody in user space has said no: a held request of the gate, a seccomp notification, and
  * a permission event of fanotify on a regular file, in turns, so that all see the same machine. Beside them
- * two programs that only wake each other, and two that send each other messages over netlink. Then more askers at
- * once than the gate holds. Called in the virtual machine by tests/bench/guest-ask.
+ * two programs that only wake each other. Then more askers at once than the gate holds. Called in the virtual
+ * machine by tests/bench/guest-ask.
  *
  * Each is answered by the shortest program that can: it waits, reads one question, and writes one answer, no. With "daemon" the gate's
- * requests are answered by callgated, which runs already.
+ * requests are answered by callgated, which runs already. To compare that with, notifications are answered from an event loop, too, and
+ * from one by who asks.
  *
  * Usage: ask bare|counted|daemon|counted-daemon|counted-rest [REPETITIONS [SEED]]
  *   counted: in a machine that counts instructions, a thousand of them for a microsecond; without the crowd
@@ -16,9 +17,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
-#include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <linux/videodev2.h>
 #include <poll.h>
@@ -36,6 +37,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <systemd/sd-event.h>
 #include <unistd.h>
 
 #include "gate.h"
@@ -55,17 +57,15 @@
 #define OTHERS		 8   /* users with one each */
 #define REST_US		 2000
 #define DAEMON_REST_US	 300000 /* it writes a denial down and tells it within half of that */
-/* Bytes of a question with the name of a program, and of its answer. */
-#define QUESTION_SIZE	 144
-#define ANSWER_SIZE	 40
+#define ALLOWED_PROGRAM	 "/usr/bin/nobody-is-this"
 
 static struct gate *gate;
 static int camera = -1;
 static bool counted;
 /* Before a question of the gate, and before each other. */
 static useconds_t gate_rest, rest;
-/* Two of each: of who asks, and of who answers. */
-static int netlink[2], wakes[2];
+/* Of who asks, and of who answers. */
+static int wakes[2];
 
 /* ---- the three questions: errno of the answer ------------------------------------------------------------------ */
 
@@ -93,16 +93,6 @@ static int ask_fanotify(void)
 	return 0;
 }
 
-static int ask_netlink(void)
-{
-	static char question[QUESTION_SIZE], answer[ANSWER_SIZE];
-
-	if (send(netlink[0], question, sizeof(question), 0) != sizeof(question) ||
-	    recv(netlink[0], answer, sizeof(answer), 0) != sizeof(answer))
-		return errno;
-	return EACCES;
-}
-
 static int ask_eventfd(void)
 {
 	uint64_t one = 1;
@@ -124,21 +114,68 @@ _Noreturn static void answer_gate(int requests)
 	_exit(1);
 }
 
-_Noreturn static void answer_seccomp(int listener)
+/* The error that who asks gets: this policy goes by his program. He may have ended since, and another have his number. */
+static int judge_notification(int listener, const struct seccomp_notif *question)
 {
-	struct seccomp_notif question;
+	char path[32], exe[PATH_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", question->pid);
+	n = readlink(path, exe, sizeof(exe) - 1);
+	if (n < 0 || ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &question->id))
+		return -EACCES;
+	exe[n] = '\0';
+	return strcmp(exe, ALLOWED_PROGRAM) ? -EACCES : 0;
+}
+
+static void answer_notification(int listener, bool policy)
+{
+	struct seccomp_notif question = {};
 	struct seccomp_notif_resp answer;
 
-	for (;;) {
-		memset(&question, 0, sizeof(question));
-		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &question)) {
-			if (errno == EINTR || errno == ENOENT)
-				continue;
-			_exit(1);
-		}
-		answer = (struct seccomp_notif_resp){ .id = question.id, .error = -EACCES };
-		ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &question)) {
+		if (errno == EINTR || errno == ENOENT)
+			return;
+		_exit(1);
 	}
+	answer = (struct seccomp_notif_resp){
+		.id = question.id,
+		.error = policy ? judge_notification(listener, &question) : -EACCES,
+	};
+	ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+}
+
+_Noreturn static void answer_seccomp(int listener)
+{
+	for (;;)
+		answer_notification(listener, false);
+}
+
+static int on_notification(sd_event_source *source, int listener, uint32_t events, void *userdata)
+{
+	answer_notification(listener, userdata != NULL);
+	return 0;
+}
+
+/* As a daemon does that has other things to do; with @policy by who asks, as callgated does. */
+_Noreturn static void run_loop(int listener, bool *policy)
+{
+	sd_event *event = NULL;
+
+	if (sd_event_new(&event) >= 0 &&
+	    sd_event_add_io(event, NULL, listener, EPOLLIN, on_notification, policy) >= 0)
+		sd_event_loop(event);
+	_exit(1);
+}
+
+_Noreturn static void answer_seccomp_loop(int listener)
+{
+	run_loop(listener, NULL);
+}
+
+_Noreturn static void answer_seccomp_policy(int listener)
+{
+	run_loop(listener, &(bool){ true });
 }
 
 _Noreturn static void answer_fanotify(int group)
@@ -161,17 +198,7 @@ _Noreturn static void answer_fanotify(int group)
 	}
 }
 
-_Noreturn static void answer_netlink(void)
-{
-	static char question[QUESTION_SIZE], answer[ANSWER_SIZE];
-
-	while (recv(netlink[1], question, sizeof(question), 0) == sizeof(question))
-		if (send(netlink[1], answer, sizeof(answer), 0) != sizeof(answer))
-			break;
-	_exit(1);
-}
-
-_Noreturn static void answer_eventfd(void)
+_Noreturn static void answer_eventfd(int none)
 {
 	uint64_t one;
 
@@ -179,26 +206,6 @@ _Noreturn static void answer_eventfd(void)
 		if (write(wakes[0], &one, sizeof(one)) != sizeof(one))
 			break;
 	_exit(1);
-}
-
-/* Two sockets, each connected to the other. */
-static void netlink_pair(void)
-{
-	struct sockaddr_nl address[2];
-	socklen_t size;
-
-	for (int i = 0; i < 2; i++) {
-		address[i] = (struct sockaddr_nl){ .nl_family = AF_NETLINK };
-		size = sizeof(address[i]);
-		netlink[i] = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_USERSOCK);
-		if (netlink[i] < 0 ||
-		    bind(netlink[i], (struct sockaddr *)&address[i], sizeof(address[i])) ||
-		    getsockname(netlink[i], (struct sockaddr *)&address[i], &size))
-			grants_die("netlink");
-	}
-	for (int i = 0; i < 2; i++)
-		if (connect(netlink[i], (struct sockaddr *)&address[!i], sizeof(address[!i])))
-			grants_die("netlink");
 }
 
 static pid_t child(void)
@@ -246,17 +253,31 @@ static int seccomp_listener(void)
 
 /* ---- one after the other --------------------------------------------------------------------------------------- */
 
+enum {
+	GATE,
+	SECCOMP,
+	FANOTIFY,
+	EVENTFD,
+	LOOP,
+	POLICY,
+	WAYS
+};
+
+/* @error: the answer. @listens: who answers gets a listener from who asks. */
 static const struct way {
 	const char *name;
 	int (*ask)(void);
-	int answer;
-} ways[] = {
-	{ "gate", ask_gate, EACCES },	     { "seccomp", ask_seccomp, EACCES },
-	{ "fanotify", ask_fanotify, EPERM }, { "netlink", ask_netlink, EACCES },
-	{ "eventfd", ask_eventfd, EACCES },
+	void (*answer)(int fd);
+	int error;
+	bool listens;
+} ways[WAYS] = {
+	[GATE] = { "gate", ask_gate, answer_gate, EACCES },
+	[SECCOMP] = { "seccomp", ask_seccomp, answer_seccomp, EACCES, true },
+	[FANOTIFY] = { "fanotify", ask_fanotify, answer_fanotify, EPERM },
+	[EVENTFD] = { "eventfd", ask_eventfd, answer_eventfd, EACCES },
+	[LOOP] = { "loop", ask_seccomp, answer_seccomp_loop, EACCES, true },
+	[POLICY] = { "policy", ask_seccomp, answer_seccomp_policy, EACCES, true },
 };
-
-#define WAYS 5
 
 /* What counts time would count instructions of this program's own, and the kernel's idea of how fast the clock is. */
 static uint64_t now(void)
@@ -293,16 +314,16 @@ struct turn {
  * Each way is asked by a process of its own: a filter of seccomp is run at every call of who has one. It asks when it gets a
  * byte, and gives one back.
  */
-static int start_asker(const struct way *way, struct turn *turn, int *listener)
+static int start_asker(const struct way *way, struct turn *turn, int *ret_listener)
 {
+	int pair[2], listener;
 	uint64_t begun;
-	int pair[2];
 	char c = 0;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		grants_die("socketpair");
 	if (child()) {
-		if (listener && passing_receive(pair[0], &c, sizeof(c), 0, listener) < 0)
+		if (way->listens && passing_receive(pair[0], &c, sizeof(c), 0, ret_listener) < 0)
 			grants_die("listener");
 		close(pair[1]);
 		return pair[0];
@@ -310,10 +331,10 @@ static int start_asker(const struct way *way, struct turn *turn, int *listener)
 	close(pair[0]);
 	if (gate)
 		close(gate_fd(gate));
-	if (listener) {
-		*listener = seccomp_listener();
-		passing_send(pair[1], &c, sizeof(c), *listener);
-		close(*listener);
+	if (way->listens) {
+		listener = seccomp_listener();
+		passing_send(pair[1], &c, sizeof(c), listener);
+		close(listener);
 	}
 	while (read(pair[1], &c, 1) == 1) {
 		begun = now();
@@ -329,7 +350,7 @@ static void in_turns(const char *scenario, const int askers[WAYS], const struct 
 		     unsigned int repetitions, uint32_t random)
 {
 	struct sample sample[WAYS] = {};
-	int order[WAYS] = { 0, 1, 2, 3, 4 };
+	int order[WAYS] = { GATE, SECCOMP, FANOTIFY, EVENTFD, LOOP, POLICY };
 	char c = 0;
 	int w;
 
@@ -339,13 +360,13 @@ static void in_turns(const char *scenario, const int askers[WAYS], const struct 
 				shuffle(order, &random);
 			w = order[i % WAYS];
 			if (rest)
-				usleep(w == 0 ? gate_rest : rest);
+				usleep(w == GATE ? gate_rest : rest);
 			if (write(askers[w], &c, 1) != 1 || read(askers[w], &c, 1) != 1)
 				grants_die(ways[w].name);
 			sample_add(&sample[w], turns[w].thousands);
-			if (turns[w].got != ways[w].answer) {
+			if (turns[w].got != ways[w].error) {
 				fprintf(stderr, "bench: %s: the answer is %d, not %d\n",
-					ways[w].name, turns[w].got, ways[w].answer);
+					ways[w].name, turns[w].got, ways[w].error);
 				exit(1);
 			}
 		}
@@ -486,7 +507,7 @@ int main(int argc, char **argv)
 	uint32_t seed = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 1;
 	bool bare = argc > 1 && (!strcmp(argv[1], "counted") || !strcmp(argv[1], "bare"));
 	pid_t answering[WAYS] = {};
-	int askers[WAYS], group, listener;
+	int askers[WAYS], fds[WAYS];
 	struct turn *turns;
 
 	if (argc < 2 || argc > 4 || !seed) {
@@ -504,40 +525,28 @@ int main(int argc, char **argv)
 	camera = open("/dev/video0", O_RDWR | O_CLOEXEC);
 	if (camera < 0)
 		grants_die("/dev/video0");
-	if (bare) {
-		gate = gate_open();
-		if (!gate || gate_bind(gate, NULL))
-			grants_die("bind");
-		answering[0] = child();
-		if (!answering[0])
-			answer_gate(gate_requests(gate));
-	}
-	group = fanotify_group();
-	answering[1] = child();
-	if (!answering[1])
-		answer_fanotify(group);
-	netlink_pair();
-	answering[3] = child();
-	if (!answering[3])
-		answer_netlink();
 	wakes[0] = eventfd(0, EFD_CLOEXEC);
 	wakes[1] = eventfd(0, EFD_CLOEXEC);
 	if (wakes[0] < 0 || wakes[1] < 0)
 		grants_die("eventfd");
-	answering[4] = child();
-	if (!answering[4])
-		answer_eventfd();
 	turns = mmap(NULL, WAYS * sizeof(*turns), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (turns == MAP_FAILED)
 		grants_die("memory");
+	if (bare) {
+		gate = gate_open();
+		if (!gate || gate_bind(gate, NULL))
+			grants_die("bind");
+		fds[GATE] = gate_requests(gate);
+	}
+	fds[FANOTIFY] = fanotify_group();
 	for (int i = 0; i < WAYS; i++)
-		askers[i] = start_asker(&ways[i], &turns[i],
-					ways[i].ask == ask_seccomp ? &listener : NULL);
-	answering[2] = child();
-	if (!answering[2])
-		answer_seccomp(listener);
-	close(listener);
+		askers[i] = start_asker(&ways[i], &turns[i], &fds[i]);
+	for (int i = bare ? GATE : GATE + 1; i < WAYS; i++) {
+		answering[i] = child();
+		if (!answering[i])
+			ways[i].answer(fds[i]);
+	}
 	in_turns(argv[1], askers, turns, repetitions, seed);
 	for (int i = 0; i < WAYS; i++) {
 		if (answering[i]) {
