@@ -3,7 +3,6 @@
 """Whole calls between two daemons on two private buses: what is granted when, and what ends it."""
 import errno
 import os
-import signal
 import sys
 import time
 

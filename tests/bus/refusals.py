@@ -5,7 +5,6 @@
 Each refusal has a twin that is allowed.
 """
 import os
-import signal
 import subprocess
 import sys
 

@@ -4,7 +4,6 @@ import atexit
 import hashlib
 import json
 import os
-import queue
 import shutil
 import signal
 import socket

@@ -9,7 +9,6 @@ import http.server
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -264,7 +263,7 @@ def end(table, page, now):
     """With the one who would end the browser stopped: what is left is the kernel."""
     now.caller.process.send_signal(signal.SIGSTOP)
     # It may have been overrun just now.
-    ran = until(recording)
+    ran = until(capturing_by_kernel)
     table.alice.ctl("end", "--all")
     ok(until(lambda: not streams(table.alice)), "the end of the call ends both captures")
     ok(ran and not capturing_by_kernel(), "the microphone's by the sound core's word, too", (ran, capturing_by_kernel()))

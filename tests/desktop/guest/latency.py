@@ -9,7 +9,6 @@ import statistics
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "vm", "guest"))
-import demo  # noqa: E402
 import unit  # noqa: E402
 from demo import CAMERA, CTL, Person, Program, run, wait_for  # noqa: E402
 from unit import ok  # noqa: E402

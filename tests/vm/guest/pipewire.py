@@ -7,7 +7,6 @@ calls are the demo's; what captures counts the buffers that it gets.
 """
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -455,11 +454,11 @@ def kinds_of(alice):
 
 def restarts(alice, talk):
     """Each part goes and comes in the call."""
-    for unit in ("wireplumber", "callgate-pipewire", "pipewire"):
-        alice.systemctl("restart", unit)
+    for service in ("wireplumber", "callgate-pipewire", "pipewire"):
+        alice.systemctl("restart", service)
         good = wait_for(lambda: alice.running("callgate-pipewire") and alice.running("wireplumber"), LONG, 0.5)
         other, mine = victim(alice), talk.capture(VICTIM, "{path}")
-        ok(good and mine.flows(), f"after a restart of {unit} in the call its program captures", graph(alice))
+        ok(good and mine.flows(), f"after a restart of {service} in the call its program captures", graph(alice))
         ok(other.got() == 0, "and no other does", other.got())
         other.stop()
     return mine
