@@ -169,12 +169,17 @@ void usbip_pull(struct usbip *dev)
 	dev->pulled = true;
 }
 
+bool usbip_gone(struct usbip *dev)
+{
+	return harness_wait(is_gone, dev, 20000);
+}
+
 bool usbip_unplug(struct usbip *dev)
 {
 	bool gone;
 
 	usbip_pull(dev);
-	gone = harness_wait(is_gone, dev, 20000);
+	gone = usbip_gone(dev);
 	munmap(dev->shared, sizeof(*dev->shared));
 	free(dev);
 	return gone;

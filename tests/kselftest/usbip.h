@@ -67,6 +67,8 @@ struct usbip *usbip_plug_deaf(unsigned int functions, bool deaf);
 bool usbip_unplug(struct usbip *dev);
 /* Pulls it out, waits for nothing; then usbip_unplug() does the rest. */
 void usbip_pull(struct usbip *dev);
+/* Waits until one that was pulled out has no driver any more. */
+bool usbip_gone(struct usbip *dev);
 
 /* The name of the driver of an interface; "" for none. */
 const char *usbip_driver(const struct usbip *dev, int interface);

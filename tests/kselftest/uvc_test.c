@@ -288,9 +288,14 @@ TEST(wake_a_blocked_dqbuf_when_revoked)
 
 /* ---- gone at each moment --------------------------------------------------------------------------------------- */
 
+/*
+ * Until the driver has let go, as unbinding does too: the media core, of itself, has a NULL pointer where a camera's last file is
+ * closed while its media device is unregistered (media_device_unregister_entity() looks before it locks).
+ */
 static void pull(void)
 {
 	usbip_pull(dev);
+	EXPECT(usbip_gone(dev));
 }
 
 static void unbind_driver(void)
