@@ -32,6 +32,10 @@ local function is_gated (properties)
   return (class:find ("Source") ~= nil or class:find ("Duplex") ~= nil) and not is_shown (properties)
 end
 
+local function serial_of (properties)
+  return tonumber (properties ["object.serial"]) or 0
+end
+
 local managers = {}
 
 -- callgate-pipewire's metadata object, none while it is not there. The last that came: it makes another where nobody hears
@@ -40,7 +44,7 @@ local function words ()
   local last, last_serial = nil, -1
 
   for metadata in managers.metadata:iterate { Constraint { "metadata.name", "=", "callgate" } } do
-    local serial = tonumber (metadata ["global-properties"] ["object.serial"]) or 0
+    local serial = serial_of (metadata ["global-properties"])
 
     if serial > last_serial then
       last, last_serial = metadata, serial
@@ -108,23 +112,25 @@ local function is_handed_on (client)
 end
 
 -- The portal takes all from it that is not listed by name, but nothing that is: it gets what its stream needs, and screens
--- where it was not connected for something else. Which of them the portal has picked is not told here.
+-- where it was not connected for something else. Which of them the portal has picked is not told here; those that there were
+-- when it connected, which is not what is known here by then: a node is known later than a client that came after it.
 local function is_for (client, kind, properties)
   return not is_handed_on (client) or kind == "factory" or is_hold (properties) or
-      (is_shown (properties) and (client.properties ["pipewire.access.portal.media_roles"] or "") == "")
+      (is_shown (properties) and (client.properties ["pipewire.access.portal.media_roles"] or "") == "" and
+       serial_of (properties) < serial_of (client ["global-properties"]))
 end
 
 for kind, permissions in pairs (permissions_of) do
   managers [kind] = ObjectManager { Interest { type = kind } }
   managers [kind]:connect ("object-added", function (_, object)
-    local allowed = permissions (object ["global-properties"] or object.properties)
+    local properties = object ["global-properties"] or object.properties
+    local allowed = permissions (properties)
 
     if allowed == nil then
       return
     end
     for client in clients:iterate () do
-      -- A portal has picked already.
-      if id_of (client) ~= id_of (object) and not is_handed_on (client) then
+      if id_of (client) ~= id_of (object) and is_for (client, kind, properties) then
         client:update_permissions { [id_of (object)] = allowed }
       end
     end
