@@ -38,7 +38,8 @@ context.objects = [
 # What else a folder may hold.
 MORE = {
     "browsers": ("chromium", "firefox-esr", "fonts-dejavu-core"),
-    "screen": ("sway", "swaybg", "xdg-desktop-portal-wlr"),
+    "screen": ("sway", "swaybg", "xdg-desktop-portal-wlr",
+               "mutter", "xdg-desktop-portal-gnome", "libgl1-mesa-dri", "gir1.2-gtk-4.0", "fonts-dejavu-core"),
 }
 
 
@@ -48,6 +49,7 @@ def folder(more=None):
     for name in ("rootfs", "packages-debian13"):
         with open(f"{TOP}/tests/vm/{name}", "rb") as file:
             digest.update(file.read())
+    digest.update(" ".join(MORE.get(more, ())).encode())
     path = f"/var/cache/callgate-test/debian13-{digest.hexdigest()[:16]}{'-' + more if more else ''}"
     if not os.path.isdir(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -300,18 +302,19 @@ def put_config(name, text):
     os.chown(path, ALICE, ALICE)
 
 
-def start_portal(desktop, *screens):
-    """The real portal, and a desktop that answers no until PLACE/config/answer says 0. @screens: the program that shares screens."""
+def start_portal(desktop, *screens, name="wlr"):
+    """The real portal, and a desktop that answers no until PLACE/config/answer says 0. @screens: the program that shares screens,
+    @name: how it is called on the bus."""
     put_config("answer", "1")
     put_config("callgate.portal", f"[portal]\nDBusName={IMPL}desktop.callgate\nInterfaces={IMPL}Access;\n")
-    put_config("screens.portal", f"[portal]\nDBusName={IMPL}desktop.wlr\nInterfaces={IMPL}ScreenCast;\n")
+    put_config("screens.portal", f"[portal]\nDBusName={IMPL}desktop.{name}\nInterfaces={IMPL}ScreenCast;\n")
     put_config("portals.conf", "[preferred]\ndefault=callgate\n" + (f"{IMPL}ScreenCast=screens\n" if screens else ""))
     desktop.begin("permissions", "/usr/libexec/xdg-permission-store")
     desktop.begin("answers", PORTAL, "desktop", PLACE + "/config/answer")
     names = [IMPL + "PermissionStore", IMPL + "desktop.callgate"]
     if screens:
         desktop.begin("screens", *screens)
-        names.append(IMPL + "desktop.wlr")
+        names.append(IMPL + "desktop." + name)
 
     def on_bus(name):
         return desktop.run("gdbus", "wait", "--session", "--timeout", "1", name).returncode == 0
