@@ -231,6 +231,7 @@ def at_once(screen):
     viewer = outside(screen.desktop, VIEWER)
     screen.agree(lambda: sockets(portal) > before)
     come = wait_for(lambda: sockets(portal) > before, LONG)
+    time.sleep(SETTLE_S)
     wireplumber.send_signal(signal.SIGCONT)
     ok(come, "the portal connects while WirePlumber stands still")
     sees_too(screen, viewer, "who asked for the screen meanwhile sees it")
@@ -241,6 +242,8 @@ def with_layer(compositor, desktop, alice, bob, first):
     screen, apps = begin(compositor, desktop, "with Callgate's layer")
     sees(screen, apps, "without callgate-pipewire")
     sees_only(screen, apps[0][1], "without callgate-pipewire")
+    if not screen.waits:
+        at_once(screen)
     if screen.recorder:
         sees_beside(screen, apps[1][1], "without callgate-pipewire")
     tries = [(f"who asks {word} by the portal's connection", share(screen, (PORTAL, "share", VICTIM, "--fd", "FD", *options, "{path}")))
@@ -251,8 +254,6 @@ def with_layer(compositor, desktop, alice, bob, first):
     ok(wait_for(desktop.managed, LONG), "callgate-pipewire comes", desktop.log("callgate-pipewire"))
     sees(screen, apps, "with callgate-pipewire")
     another(screen, apps, "outside a call")
-    if not screen.waits:
-        at_once(screen)
     answer_portal(desktop, "0")
     asker = outside(desktop, (PORTAL, "ask", VICTIM, "--video", "--target", "camera", "{path}"))
     sees_only(screen, asker, "to who asked for the camera outside a call", shared=False)
