@@ -57,7 +57,7 @@
 #define OTHERS		 8   /* users with one each */
 #define REST_US		 2000
 #define DAEMON_REST_US	 300000 /* it writes a denial down and tells it within half of that */
-#define ALLOWED_PROGRAM	 "/usr/bin/nobody-is-this"
+#define ALLOWED		 "/usr/bin/caller" /* nobody here is */
 
 static struct gate *gate;
 static int camera = -1;
@@ -114,8 +114,8 @@ _Noreturn static void answer_gate(int requests)
 	_exit(1);
 }
 
-/* The error that who asks gets: this policy goes by his program. He may have ended since, and another have his number. */
-static int judge_notification(int listener, const struct seccomp_notif *question)
+/* The error that who asks gets, by his program. He may have ended since, and another have his number. */
+static int judge(int listener, const struct seccomp_notif *question, const char *allowed)
 {
 	char path[32], exe[PATH_MAX];
 	ssize_t n;
@@ -125,10 +125,11 @@ static int judge_notification(int listener, const struct seccomp_notif *question
 	if (n < 0 || ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &question->id))
 		return -EACCES;
 	exe[n] = '\0';
-	return strcmp(exe, ALLOWED_PROGRAM) ? -EACCES : 0;
+	return strcmp(exe, allowed) ? -EACCES : 0;
 }
 
-static void answer_notification(int listener, bool policy)
+/* @allowed: a program; NULL: no, to everybody */
+static void answer_notification(int listener, const char *allowed)
 {
 	struct seccomp_notif question = {};
 	struct seccomp_notif_resp answer;
@@ -140,7 +141,7 @@ static void answer_notification(int listener, bool policy)
 	}
 	answer = (struct seccomp_notif_resp){
 		.id = question.id,
-		.error = policy ? judge_notification(listener, &question) : -EACCES,
+		.error = allowed ? judge(listener, &question, allowed) : -EACCES,
 	};
 	ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 }
@@ -148,22 +149,22 @@ static void answer_notification(int listener, bool policy)
 _Noreturn static void answer_seccomp(int listener)
 {
 	for (;;)
-		answer_notification(listener, false);
+		answer_notification(listener, NULL);
 }
 
 static int on_notification(sd_event_source *source, int listener, uint32_t events, void *userdata)
 {
-	answer_notification(listener, userdata != NULL);
+	answer_notification(listener, userdata);
 	return 0;
 }
 
-/* As a daemon does that has other things to do; with @policy by who asks, as callgated does. */
-_Noreturn static void run_loop(int listener, bool *policy)
+/* As a daemon does that has other things to do. */
+_Noreturn static void run_loop(int listener, char *allowed)
 {
 	sd_event *event = NULL;
 
 	if (sd_event_new(&event) >= 0 &&
-	    sd_event_add_io(event, NULL, listener, EPOLLIN, on_notification, policy) >= 0)
+	    sd_event_add_io(event, NULL, listener, EPOLLIN, on_notification, allowed) >= 0)
 		sd_event_loop(event);
 	_exit(1);
 }
@@ -173,9 +174,10 @@ _Noreturn static void answer_seccomp_loop(int listener)
 	run_loop(listener, NULL);
 }
 
+/* As callgated does. */
 _Noreturn static void answer_seccomp_policy(int listener)
 {
-	run_loop(listener, &(bool){ true });
+	run_loop(listener, ALLOWED);
 }
 
 _Noreturn static void answer_fanotify(int group)
