@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "v4l2_ops.h"
 
 #define USER 1000
 #define SOON 5000
@@ -120,6 +121,16 @@ bool stopped(struct app *app)
 	uint32_t tgid = app->pid;
 
 	return harness_wait(none, &tgid, SOON);
+}
+
+static bool is_empty(void *app)
+{
+	return app_run(app, op_query, 0) == -EINVAL;
+}
+
+bool emptied(struct app *app)
+{
+	return harness_wait(is_empty, app, SOON);
 }
 
 bool idle(void)

@@ -30,6 +30,8 @@ int verdict(uint64_t request, uint8_t verdict);
 int streams(struct app *app);
 /* Does the list lose them within some seconds? */
 bool stopped(struct app *app);
+/* Does its queue lose its buffers within some seconds? What streamed before the gate is in no list. */
+bool emptied(struct app *app);
 /* The same for anybody's. */
 bool idle(void);
 /* How many camera nodes the gate lists. */

@@ -193,6 +193,14 @@ long op_off(struct app_state *s, long unused)
 	return control(s->fd, VIDIOC_STREAMOFF, &type);
 }
 
+long op_query(struct app_state *s, long index)
+{
+	struct v4l2_plane plane[VIDEO_MAX_PLANES];
+	struct v4l2_buffer b = buffer(index, plane);
+
+	return control(s->fd, VIDIOC_QUERYBUF, &b);
+}
+
 long op_map(struct app_state *s, long index)
 {
 	struct v4l2_plane plane[VIDEO_MAX_PLANES];

@@ -14,6 +14,7 @@ long op_memory(struct app_state *s, long memory);
 long op_reqbufs(struct app_state *s, long count); /* the count granted */
 long op_create(struct app_state *s, long count);
 long op_remove(struct app_state *s, long index); /* VIDIOC_REMOVE_BUFS */
+long op_query(struct app_state *s, long index);	 /* -EINVAL: there is no such buffer */
 long op_qbuf(struct app_state *s, long index);
 long op_prepare(struct app_state *s, long index);
 long op_dqbuf(struct app_state *s, long unused);

@@ -345,6 +345,7 @@ TEST(wake_a_poll_when_revoked)
 		EXPECT(app_call(a, APP_DQBUF, 0) >= 0);
 	forbid(a);
 	EXPECT_EQ(app_result(a, 10000), POLLERR);
+	EXPECT(stopped(a));
 	ASSERT_EQ(app_run(a, op_control, VIVID_DROP(0)), 0);
 }
 

@@ -140,7 +140,7 @@ TEST(end_when_the_controller_dies_at_the_deadline)
 	drain(a);
 	EXPECT_EQ(app_result(a, 5000), -EACCES);
 	bind_again();
-	EXPECT_EQ(streams(a), 0);
+	EXPECT(stopped(a));
 }
 
 TEST(end_of_the_file_ends_the_stream)
@@ -251,9 +251,10 @@ TEST(unload_only_when_unused)
 	EXPECT_EQ(app_call(a, APP_READ, 4096), -EACCES);
 	/* Its buffers may be gone by now. */
 	EXPECT(app_call(a, APP_MMAP, 0) < 0);
+	/* It is stopped at that first denial. */
+	EXPECT(emptied(a));
 	bind_again();
 	allow(a);
-	/* It was stopped at that first denial, or the buffers could not be asked for anew. */
 	EXPECT(app_call(a, APP_DQBUF, 0) < 0);
 	EXPECT_EQ(app_stream(a), 0);
 	EXPECT_EQ(app_frames(a, 2), 0);
