@@ -209,7 +209,18 @@ def without_manager(desktop, talk):
     ok(wait_for(lambda: not sees_sources(desktop, own), LONG), "and sees nothing that captures")
     desktop.manage()
     ok(own.flows() and own.errors() == 0, "started again, it captures on, without an error", (own.errors(), desktop.log("callgate-pipewire")))
-    own.stop()
+    others = [(name, talk.app(words, counter)) for name, counter, words in CLIENTS[1:5]]
+    ok(all(app.flows() for _, app in others), "so do others")
+    for number in range(3):
+        desktop.parts["callgate-pipewire"].kill()
+        desktop.end("callgate-pipewire")
+        desktop.manage()
+        # Nobody has seen it go by then.
+        time.sleep(2)
+        stuck = [name for name, app in [("it", own), *others] if not app.flows(5)]
+        ok(not stuck, f"killed and started at once, all capture on ({number + 1})", (stuck, desktop.log("callgate-pipewire")))
+    for app in (own, *(app for _, app in others)):
+        app.stop()
 
 
 def many(alice, desktop, talk, runs):

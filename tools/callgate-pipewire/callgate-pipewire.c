@@ -301,7 +301,7 @@ static void on_linked(void *userdata)
 
 static void on_link(void *userdata, struct graph_client *client, uint32_t kinds)
 {
-	const char *who = client != NULL ? client->name : "A program";
+	const char *who = client != NULL && client->name[0] != 0 ? client->name : "A program";
 	struct manager *manager = userdata;
 
 	/* Who goes on trying is cut off each time, and spoken of once. */

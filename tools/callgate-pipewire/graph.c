@@ -269,6 +269,9 @@ static void on_node_info(void *userdata, const struct pw_node_info *info)
 	client = find_client(node->graph, node->client);
 	if (client != NULL)
 		node->graph->hooks->stream(node->graph->userdata, client);
+	/* Also of one that is held, which is linked with nothing before. */
+	if (node->words.told == 0)
+		tell_node(node->graph, node);
 }
 
 static const struct pw_node_events node_events = {
@@ -388,6 +391,17 @@ static bool may_be_linked(const struct graph_node *from, const struct graph_node
 	return from->plays;
 }
 
+/* WirePlumber's, while it did not know better. */
+static bool is_late(const struct graph *graph, const struct graph_node *to)
+{
+	if (to == NULL)
+		return false;
+	/* An earlier one of this program had allowed it; an ordinary client makes no links. */
+	if (!graph->ready && find_client(graph, to->client) != NULL)
+		return true;
+	return to->allowed_until != 0 && clock_now() < to->allowed_until + LATE_NS;
+}
+
 /* true: the link is of a stream that captures, and stays. */
 static bool check_link(struct graph *graph, struct graph_link *link)
 {
@@ -403,7 +417,7 @@ static bool check_link(struct graph *graph, struct graph_link *link)
 		return to != NULL && to->stream;
 	}
 	pw_registry_destroy(graph->registry, link->id);
-	if (to == NULL || to->allowed_until == 0 || clock_now() >= to->allowed_until + LATE_NS)
+	if (!is_late(graph, to))
 		graph->hooks->link(graph->userdata,
 				   to != NULL ? find_client(graph, to->client) : NULL, from->kinds);
 	return false;
@@ -502,12 +516,16 @@ static void on_core_info(void *userdata, const struct pw_core_info *info)
 static void on_core_done(void *userdata, uint32_t id, int seq)
 {
 	struct graph *graph = userdata;
+	struct graph_client *client;
 
 	if (id != PW_ID_CORE || seq != graph->sync || graph->ready)
 		return;
+	check_links(graph);
+	/* What an earlier one of this program has shown. */
+	LIST_FOREACH(client, &graph->clients, all)
+	graph_show(graph, client, 0);
 	graph->ready = true;
 	graph->hooks->ready(graph->userdata, graph->server);
-	check_links(graph);
 }
 
 static void on_core_error(void *userdata, uint32_t id, int seq, int res, const char *message)

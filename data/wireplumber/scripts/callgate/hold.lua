@@ -16,6 +16,7 @@ local log = Log.open_topic ("s-callgate")
 
 local ACCESS = "callgate"
 local CORE_ID = 0
+local HIDE_MS = 3000
 
 -- What a program shows, a screen mostly, and no device.
 local function is_shown (properties)
@@ -175,11 +176,16 @@ local function properties_of (item)
   return item:get_associated_proxy ("node").properties
 end
 
-local function find_hold (om, si_props)
+local function find_hold (om, node, si_props)
   local serial = said (CORE_ID, "callgate.hold")
 
+  -- Nothing was said of the stream yet: one that may capture goes where it is meant for at once. GStreamer waits for its
+  -- clock for ever where it is moved as it starts.
+  if serial == nil or said (id_of (node), "callgate.allow") == nil then
+    return nil
+  end
   -- Who wants a source for himself, or sound as it is encoded, would be told that he cannot have it.
-  if serial == nil or si_props ["media.type"] ~= "Audio" or cutils.parseBool (si_props ["node.exclusive"]) or
+  if si_props ["media.type"] ~= "Audio" or cutils.parseBool (si_props ["node.exclusive"]) or
       cutils.parseBool (si_props ["item.node.encoded-only"]) then
     return nil
   end
@@ -206,11 +212,9 @@ local function find_other (om, si, si_props)
   return nil
 end
 
+-- Also where the link has gone already.
 local function unlink (si, si_flags)
-  if si_flags.peer_id == nil then
-    return
-  end
-  local link = lutils.lookupLink (si.id, si_flags.peer_id)
+  local link = si_flags.peer_id ~= nil and lutils.lookupLink (si.id, si_flags.peer_id) or nil
 
   if link ~= nil then
     link:remove ()
@@ -238,10 +242,10 @@ SimpleEventHook {
     if target == nil or not captures (si_props, properties_of (target)) then
       return
     end
-    local hold = find_hold (om, si_props)
+    local node = si:get_associated_proxy ("node")
+    local hold = find_hold (om, node, si_props)
     local wanted = is_hold (properties_of (target)) and find_other (om, si, si_props) or target
-    local since = not is_hold (properties_of (wanted)) and
-        allowed_since (si:get_associated_proxy ("node"), properties_of (wanted)) or nil
+    local since = not is_hold (properties_of (wanted)) and allowed_since (node, properties_of (wanted)) or nil
 
     if since == nil then
       log:info (si, "held: " .. tostring (si_props ["node.name"]))
@@ -310,7 +314,26 @@ SimpleEventHook {
   end
 }:register ()
 
--- callgate-pipewire is gone: what it showed to clients is hidden again.
+-- callgate-pipewire is gone: what it showed to clients is hidden again. One that comes soon does so itself, and what it
+-- shows then must not be hidden by what was meant for the last.
+local function hide ()
+  if words () ~= nil then
+    return
+  end
+  for client in clients:iterate () do
+    local list = {}
+
+    for node in managers.node:iterate () do
+      if is_gated (node.properties) then
+        list [id_of (node)] = "-"
+      end
+    end
+    if next (list) ~= nil then
+      client:update_permissions (list)
+    end
+  end
+end
+
 SimpleEventHook {
   name = "callgate/hide",
   interests = {
@@ -320,21 +343,7 @@ SimpleEventHook {
     },
   },
   execute = function ()
-    if words () ~= nil then
-      return
-    end
-    for client in clients:iterate () do
-      local list = {}
-
-      for node in managers.node:iterate () do
-        if is_gated (node.properties) then
-          list [id_of (node)] = "-"
-        end
-      end
-      if next (list) ~= nil then
-        client:update_permissions (list)
-      end
-    end
+    Core.timeout_add (HIDE_MS, hide)
   end
 }:register ()
 
