@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The connection to PipeWire by the managers' socket: keeps track of clients,
- * capture streams, sources and links, shows and hides sources, and has WirePlumber
- * told which streams may be linked. Called by callgate-pipewire.c. Must not decide.
+ * capture streams and sources, shows and hides sources, and has WirePlumber told
+ * which streams may be linked. Called by callgate-pipewire.c. Must not decide.
  *
  * Security: ids are used again, so that whatever is remembered of an id goes with
  * the object, and WirePlumber compares the serial. A source that appears is hidden
@@ -20,17 +20,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "links.h"
 #include "tell.h"
 #include "util/text.h"
 
 #define MANAGER_SOCKET GRAPH_SOCKET "-manager"
 #define PORTAL_APP     "pipewire.access.portal.app_id"
 #define NS_PER_S       1000000000ull
-/* A link that WirePlumber had begun when its stream's time was up. */
-#define LATE_NS	       (5 * NS_PER_S)
 #define NEW_NS	       (2 * NS_PER_S)
 
-static uint64_t clock_now(void)
+uint64_t graph_now(void)
 {
 	struct timespec now;
 
@@ -38,7 +37,7 @@ static uint64_t clock_now(void)
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-static struct graph_client *find_client(const struct graph *graph, uint32_t id)
+struct graph_client *graph_find_client(const struct graph *graph, uint32_t id)
 {
 	struct graph_client *client;
 
@@ -48,7 +47,7 @@ static struct graph_client *find_client(const struct graph *graph, uint32_t id)
 	return NULL;
 }
 
-static struct graph_node *find_node(const struct graph *graph, uint32_t id)
+struct graph_node *graph_find_node(const struct graph *graph, uint32_t id)
 {
 	struct graph_node *node;
 
@@ -58,7 +57,7 @@ static struct graph_node *find_node(const struct graph *graph, uint32_t id)
 	return NULL;
 }
 
-static uint64_t number(const struct spa_dict *props, const char *key)
+uint64_t graph_number(const struct spa_dict *props, const char *key)
 {
 	const char *text = spa_dict_lookup(props, key);
 	unsigned long value;
@@ -70,7 +69,7 @@ static uint64_t number(const struct spa_dict *props, const char *key)
 
 bool graph_is_new(const struct graph_client *client)
 {
-	return clock_now() < client->since + NEW_NS;
+	return graph_now() < client->since + NEW_NS;
 }
 
 void graph_show(struct graph *graph, struct graph_client *client, uint32_t kinds)
@@ -95,7 +94,7 @@ void graph_show(struct graph *graph, struct graph_client *client, uint32_t kinds
  * is linked with it before it is suspended gets what lies in its buffer. A device that could not be started for somebody who
  * was not allowed is in error until then.
  */
-static void suspend(const struct graph_node *source)
+void graph_suspend(const struct graph_node *source)
 {
 	static const struct spa_command command = SPA_NODE_COMMAND_INIT(SPA_NODE_COMMAND_Suspend);
 
@@ -108,29 +107,25 @@ static void suspend_idle(const struct graph *graph, uint32_t kinds)
 
 	LIST_FOREACH(node, &graph->nodes, all)
 	if (node->source && node->links == 0 && (node->kinds & kinds) != 0)
-		suspend(node);
+		graph_suspend(node);
 }
 
 static void allow_node(struct graph *graph, struct graph_node *node, bool allowed)
 {
-	struct graph_link *link;
-
 	if (allowed == node->allowed)
 		return;
 	node->allowed = allowed;
 	if (allowed) {
-		node->allowed_since = clock_now();
+		node->allowed_since = graph_now();
 		suspend_idle(graph, node->kinds);
 	} else {
-		node->allowed_until = clock_now();
+		node->allowed_until = graph_now();
 	}
 	tell_node(graph, node);
 	if (allowed)
 		return;
 	/* WirePlumber takes its time; it hears of this after the word that it may not link them again. */
-	LIST_FOREACH(link, &graph->links, all)
-	if (link->input == node->id)
-		pw_registry_destroy(graph->registry, link->id);
+	links_cut(graph, node);
 }
 
 void graph_allow(struct graph *graph, struct graph_client *client, uint32_t kinds)
@@ -162,7 +157,7 @@ static void on_client_info(void *userdata, const struct pw_client_info *info)
 	const char *name = spa_dict_lookup(info->props, PW_KEY_APP_NAME);
 	bool pulse = api != NULL && strcmp(api, "pipewire-pulse") == 0;
 	bool portal = !pulse && spa_dict_lookup(info->props, PORTAL_APP) != NULL;
-	pid_t claimed = (pid_t)number(info->props, PW_KEY_APP_PROCESS_ID);
+	pid_t claimed = (pid_t)graph_number(info->props, PW_KEY_APP_PROCESS_ID);
 	bool same = client->known && client->pulse == pulse && client->portal == portal &&
 		    client->claimed == claimed;
 
@@ -204,9 +199,9 @@ static void add_client(struct graph *graph, uint32_t id, const struct spa_dict *
 		return;
 	client->graph = graph;
 	client->id = id;
-	client->serial = number(props, PW_KEY_OBJECT_SERIAL);
-	client->since = clock_now();
-	client->pid = (pid_t)number(props, PW_KEY_SEC_PID);
+	client->serial = graph_number(props, PW_KEY_OBJECT_SERIAL);
+	client->since = graph_now();
+	client->pid = (pid_t)graph_number(props, PW_KEY_SEC_PID);
 	client->pidfd = -1;
 	client->proxy = pw_registry_bind(graph->registry, id, PW_TYPE_INTERFACE_Client,
 					 PW_VERSION_CLIENT, 0);
@@ -232,7 +227,7 @@ static void remove_client(struct graph *graph, struct graph_client *client)
 	free(client);
 }
 
-/* ---- nodes and links ------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------------- */
 
 static uint32_t kinds_of(const char *class)
 {
@@ -266,7 +261,7 @@ static void on_node_info(void *userdata, const struct pw_node_info *info)
 		return;
 	allow_node(node->graph, node, false);
 	node->kinds = kinds;
-	client = find_client(node->graph, node->client);
+	client = graph_find_client(node->graph, node->client);
 	if (client != NULL)
 		node->graph->hooks->stream(node->graph->userdata, client);
 	/* Also of one that is held, which is linked with nothing before. */
@@ -297,7 +292,7 @@ static bool is_own(const struct graph *graph, const struct spa_dict *props)
 	struct pw_proxy *self = (struct pw_proxy *)pw_core_get_client(graph->core);
 
 	return spa_dict_lookup(props, PW_KEY_CLIENT_ID) != NULL &&
-	       number(props, PW_KEY_CLIENT_ID) == pw_proxy_get_bound_id(self);
+	       graph_number(props, PW_KEY_CLIENT_ID) == pw_proxy_get_bound_id(self);
 }
 
 /* A source is bound to be told what to do. */
@@ -330,8 +325,8 @@ static void add_node(struct graph *graph, uint32_t id, const struct spa_dict *pr
 		return;
 	node->graph = graph;
 	node->id = id;
-	node->serial = number(props, PW_KEY_OBJECT_SERIAL);
-	node->client = (uint32_t)number(props, PW_KEY_CLIENT_ID);
+	node->serial = graph_number(props, PW_KEY_OBJECT_SERIAL);
+	node->client = (uint32_t)graph_number(props, PW_KEY_CLIENT_ID);
 	node->video = strstr(class, "Video") != NULL;
 	node->plays = strncmp(class, "Stream/Output/", 14) == 0;
 	node->stream = !node->plays && strncmp(class, "Stream/", 7) == 0;
@@ -353,15 +348,6 @@ static void add_node(struct graph *graph, uint32_t id, const struct spa_dict *pr
 	graph_show(graph, client, client->shown);
 }
 
-static void count_source(struct graph *graph, const struct graph_node *node, int change)
-{
-	if ((node->kinds & GRAPH_MICROPHONE) != 0)
-		graph->linked[0] += (uint32_t)change;
-	if ((node->kinds & GRAPH_CAMERA) != 0)
-		graph->linked[1] += (uint32_t)change;
-	graph->hooks->linked(graph->userdata);
-}
-
 static void free_node(struct graph_node *node)
 {
 	LIST_REMOVE(node, all);
@@ -375,97 +361,13 @@ static void free_node(struct graph_node *node)
 
 static void remove_node(struct graph *graph, struct graph_node *node)
 {
-	struct graph_client *client = node->stream ? find_client(graph, node->client) : NULL;
+	struct graph_client *client = node->stream ? graph_find_client(graph, node->client) : NULL;
 
 	if (node->links > 0)
-		count_source(graph, node, -1);
+		links_count_source(graph, node, -1);
 	free_node(node);
 	if (client != NULL)
 		graph->hooks->stream(graph->userdata, client);
-}
-
-static bool may_be_linked(const struct graph_node *from, const struct graph_node *to)
-{
-	if (to != NULL && to->stream)
-		return to->allowed && (from->kinds & ~to->kinds) == 0;
-	return from->plays;
-}
-
-/* WirePlumber's, while it did not know better. */
-static bool is_late(const struct graph *graph, const struct graph_node *to)
-{
-	if (to == NULL)
-		return false;
-	/* An earlier one of this program had allowed it; an ordinary client makes no links. */
-	if (!graph->ready && find_client(graph, to->client) != NULL)
-		return true;
-	return to->allowed_until != 0 && clock_now() < to->allowed_until + LATE_NS;
-}
-
-/* true: the link is of a stream that captures, and stays. */
-static bool check_link(struct graph *graph, struct graph_link *link)
-{
-	struct graph_node *from = find_node(graph, link->output);
-	struct graph_node *to = find_node(graph, link->input);
-
-	if (from == NULL || from->stream || from->kinds == 0)
-		return false;
-	if (may_be_linked(from, to)) {
-		link->serial = from->serial;
-		if (from->source && from->links++ == 0)
-			count_source(graph, from, 1);
-		return to != NULL && to->stream;
-	}
-	pw_registry_destroy(graph->registry, link->id);
-	if (!is_late(graph, to))
-		graph->hooks->link(graph->userdata,
-				   to != NULL ? find_client(graph, to->client) : NULL, from->kinds);
-	return false;
-}
-
-static void remove_link(struct graph *graph, uint32_t id)
-{
-	struct graph_link *link;
-	struct graph_node *from;
-
-	LIST_FOREACH(link, &graph->links, all)
-	if (link->id == id)
-		break;
-	if (link == NULL)
-		return;
-	from = find_node(graph, link->output);
-	if (from != NULL && from->source && from->serial == link->serial && --from->links == 0) {
-		count_source(graph, from, -1);
-		suspend(from);
-	}
-	LIST_REMOVE(link, all);
-	free(link);
-}
-
-/* At the start a link may be told of before its ends are. */
-static void add_link(struct graph *graph, uint32_t id, const struct spa_dict *props)
-{
-	struct graph_link *link = calloc(1, sizeof(*link));
-
-	if (link == NULL)
-		return;
-	link->id = id;
-	link->output = (uint32_t)number(props, PW_KEY_LINK_OUTPUT_NODE);
-	link->input = (uint32_t)number(props, PW_KEY_LINK_INPUT_NODE);
-	LIST_INSERT_HEAD(&graph->early, link, all);
-}
-
-static void check_links(struct graph *graph)
-{
-	struct graph_link *link;
-
-	while ((link = LIST_FIRST(&graph->early)) != NULL) {
-		LIST_REMOVE(link, all);
-		if (check_link(graph, link))
-			LIST_INSERT_HEAD(&graph->links, link, all);
-		else
-			free(link);
-	}
 }
 
 static void on_global(void *userdata, uint32_t id, uint32_t permissions, const char *type,
@@ -480,18 +382,18 @@ static void on_global(void *userdata, uint32_t id, uint32_t permissions, const c
 	else if (strcmp(type, PW_TYPE_INTERFACE_Node) == 0)
 		add_node(graph, id, props);
 	else if (strcmp(type, PW_TYPE_INTERFACE_Link) == 0)
-		add_link(graph, id, props);
+		links_add(graph, id, props);
 	if (graph->ready)
-		check_links(graph);
+		links_check(graph);
 }
 
 static void on_global_remove(void *userdata, uint32_t id)
 {
 	struct graph *graph = userdata;
-	struct graph_client *client = find_client(graph, id);
-	struct graph_node *node = find_node(graph, id);
+	struct graph_client *client = graph_find_client(graph, id);
+	struct graph_node *node = graph_find_node(graph, id);
 
-	remove_link(graph, id);
+	links_remove(graph, id);
 	if (node != NULL)
 		remove_node(graph, node);
 	if (client != NULL)
@@ -510,7 +412,7 @@ static void on_core_info(void *userdata, const struct pw_core_info *info)
 {
 	struct graph *graph = userdata;
 
-	graph->server = (pid_t)number(info->props, PW_KEY_APP_PROCESS_ID);
+	graph->server = (pid_t)graph_number(info->props, PW_KEY_APP_PROCESS_ID);
 }
 
 static void on_core_done(void *userdata, uint32_t id, int seq)
@@ -520,7 +422,7 @@ static void on_core_done(void *userdata, uint32_t id, int seq)
 
 	if (id != PW_ID_CORE || seq != graph->sync || graph->ready)
 		return;
-	check_links(graph);
+	links_check(graph);
 	/* What an earlier one of this program has shown. */
 	LIST_FOREACH(client, &graph->clients, all)
 	graph_show(graph, client, 0);
@@ -578,16 +480,9 @@ int graph_init(struct graph *graph, struct pw_loop *loop, const struct graph_hoo
 
 void graph_deinit(struct graph *graph)
 {
-	struct graph_link *link;
-
 	while (!LIST_EMPTY(&graph->nodes))
 		free_node(LIST_FIRST(&graph->nodes));
-	while (!LIST_EMPTY(&graph->early) || !LIST_EMPTY(&graph->links)) {
-		link = !LIST_EMPTY(&graph->early) ? LIST_FIRST(&graph->early)
-						  : LIST_FIRST(&graph->links);
-		LIST_REMOVE(link, all);
-		free(link);
-	}
+	links_deinit(graph);
 	while (!LIST_EMPTY(&graph->clients))
 		remove_client(graph, LIST_FIRST(&graph->clients));
 	hold_close(&graph->hold);

@@ -158,6 +158,15 @@ int graph_init(struct graph *graph, struct pw_loop *loop, const struct graph_hoo
 	       void *userdata);
 void graph_deinit(struct graph *graph);
 
+/* ns on CLOCK_MONOTONIC */
+uint64_t graph_now(void);
+/* By PipeWire's number for it; NULL: there is none. */
+struct graph_client *graph_find_client(const struct graph *graph, uint32_t id);
+struct graph_node *graph_find_node(const struct graph *graph, uint32_t id);
+/* A number that an object says; 0: none. */
+uint64_t graph_number(const struct spa_dict *props, const char *key);
+/* The kernel has stopped the device of a source, or may have: see graph.c. */
+void graph_suspend(const struct graph_node *source);
 /* Kinds for which a client has streams. */
 uint32_t graph_wanted(const struct graph *graph, const struct graph_client *client);
 /* It came less than two seconds ago. */
