@@ -56,6 +56,12 @@ def resume(apps, begun):
     return took
 
 
+def managers_view(desktop, kind="Node"):
+    """All objects of a kind, as a program at the managers' socket sees them."""
+    text = desktop.run("env", "PIPEWIRE_REMOTE=pipewire-0-manager", "pw-dump").stdout
+    return [o for o in json.loads(text[text.index("["):]) if o["type"].endswith(":" + kind)]
+
+
 def life(alice, desktop, talk, clients, kind, word, wait):
     """Each app of a call: waits without failing, captures, is stopped by a block without failing, and captures again."""
     block(alice, kind)
@@ -85,6 +91,106 @@ def life(alice, desktop, talk, clients, kind, word, wait):
            f" ({slowest.get(name, -1):.2f} s at most)", slowest)
     ok(all(app.errors() == 0 for _, app in apps if app.counter is None), "and a native stream was told of no error")
     return apps
+
+
+def pictures(*target):
+    """GStreamer's pipewiresrc for a camera: its stream takes one format in its life, and so has a relay."""
+    return ("gst-launch-1.0", "-q", "pipewiresrc", *target, "!", "video/x-raw", "!", "filesink", "buffer-mode=2", "location={path}")
+
+
+PICTURES = (("GStreamer's pipewiresrc for a camera", "size", pictures()),)
+
+
+def serials(desktop, name):
+    """Of the nodes of this name."""
+    return [o["info"]["props"]["object.serial"] for o in managers_view(desktop) if o["info"]["props"].get("node.name") == name]
+
+
+def relayed(desktop):
+    """The nodes of callgate-pipewire that streams of pictures are linked with."""
+    return [o["id"] for o in managers_view(desktop) if o["info"]["props"].get("node.name") == "callgate-camera"]
+
+
+def quiet(apps):
+    """They get nothing, and live on."""
+    time.sleep(SETTLE_S)
+    before = [app.got() for app in apps]
+    time.sleep(HELD_S)
+    return [app.got() for app in apps] == before and all(app.alive() for app in apps)
+
+
+def relays(alice, desktop, talk):
+    """Streams that have a relay, of a camera that they ask for by its name, and that comes and goes."""
+    def seconds():
+        return serials(desktop, "second")
+
+    def plug():
+        desktop.begin("second", VICTIM, "--camera", "second", PLACE + "/second", PIPEWIRE_REMOTE="pipewire-0-manager")
+        return wait_for(seconds, LONG)
+    ok(plug(), "a second camera comes")
+    own = [talk.app(pictures("target-object=second"), "size")]
+    ok(own[0].flows(), "a program with a relay captures from it", desktop.log("callgate-pipewire"))
+    desktop.end("second")
+    screen = outside(desktop, (VICTIM, "--show", "second", "{path}"))
+    ok(wait_for(seconds, LONG) and quiet(own), "what somebody shows under the camera's name does not come by the relay", own[0].got())
+    ok("was linked" not in desktop.log("callgate-pipewire"), "nor is it linked", desktop.log("callgate-pipewire"))
+    screen.stop()
+    ok(plug() and own[0].flows(), "the camera comes again, and it goes on")
+    own.append(talk.app(pictures("target-object=second"), "size"))
+    native = talk.app((VICTIM, "--video", "--target", "second", "{path}"))
+    ok(all(app.flows() for app in (*own, native)), "two programs with a relay and one without capture from it at once", desktop.log("callgate-pipewire"))
+    both = list(zip(("the first", "the second"), own))
+    for number in range(3):
+        block(alice, CAMERA)
+        ok(quiet(own), f"blocked, neither of the two gets more ({number + 1})")
+        unblock(alice, CAMERA)
+        took = resume(both, time.monotonic())
+        ok(len(took) == 2 and max(took.values()) <= RESUME_S, f"allowed again, both go on within {RESUME_S:.0f} s ({max(took.values(), default=-1):.2f} s)")
+    # Gives no picture back, as a program that has paused.
+    os.kill(own[0].pids()[0], signal.SIGSTOP)
+    time.sleep(SETTLE_S)
+    ok(own[1].flows(), "one that stands still does not hold up the other")
+    os.kill(own[0].pids()[0], signal.SIGCONT)
+    ok(own[0].flows(), "and captures when it goes on")
+    desktop.end("second")
+    ok(quiet(own), "the camera goes, and neither gets more, nor fails")
+    ok(plug() and all(app.flows() for app in own), "the camera comes again, and both go on", desktop.log("callgate-pipewire"))
+    for app in (own[1], native):
+        app.stop()
+    ok(own[0].flows(), "one that ends does not disturb the other")
+    # ---- who is not the one that a relay is for
+    ok(wait_for(lambda: len(relayed(desktop)) == 1, LONG), "a relay goes with its stream", relayed(desktop))
+    relay = relayed(desktop)[0]
+    port = next(o["id"] for o in managers_view(desktop, "Port") if o["info"]["props"].get("node.id") == relay)
+    itself = (VICTIM, "--video", "--link", str(relay), "--port", str(port), "{path}")
+    other, inside = outside(desktop, itself), talk.app(itself)
+    time.sleep(HELD_S)
+    ok(other.got() == 0 and inside.got() == 0, "who links himself with another's relay gets nothing, in the call or outside", (other.got(), inside.got()))
+    other.stop()
+    inside.stop()
+    fake = outside(desktop, (VICTIM, "--camera", "fake", "{path}"))
+    wait_for(lambda: serials(desktop, "fake"), LONG)
+    taken = outside(desktop, pictures(f"target-object={serials(desktop, 'fake')[0]}"), "size")
+    greedy = outside(desktop, ("gst-launch-1.0", "-q", *("pipewiresrc", "target-object=second", "!", "video/x-raw", "!", "fakesink") * 5, *pictures("target-object=second")[2:]))
+    ok(wait_for(lambda: len(relayed(desktop)) == 5, LONG) and not wait_for(lambda: len(relayed(desktop)) > 5, HELD_S),
+       "one program has four relays at most, and of a camera that a program plays there is none", relayed(desktop))
+    for app in (fake, taken, greedy):
+        app.stop()
+    ok("was linked" not in desktop.log("callgate-pipewire") and own[0].flows(), "which disturbs nobody", desktop.log("callgate-pipewire"))
+    intruder = outside(desktop, ("env", "PIPEWIRE_REMOTE=pipewire-0-manager", *itself))
+    ok(wait_for(lambda: "was linked without being allowed" in desktop.log("callgate-pipewire"), LONG), "at the managers' socket he is seen")
+    time.sleep(SETTLE_S)
+    before = [intruder.got(), own[0].got()]
+    time.sleep(HELD_S)
+    ok([intruder.got(), own[0].got()] == before, f"and capture is shut (he got {before[0]} pictures)", (before, intruder.got(), own[0].got()))
+    intruder.stop()
+    own[0].stop()
+    desktop.end("callgate-pipewire")
+    desktop.manage()
+    fresh = talk.app(pictures("target-object=second"), "size")
+    ok(fresh.flows(), "until callgate-pipewire is started again", desktop.log("callgate-pipewire"))
+    fresh.stop()
+    desktop.end("second")
 
 
 def portal(alice, desktop, talk):
@@ -186,14 +292,18 @@ def deaf(alice, desktop, talk):
     own.stop()
 
 
-def sees_sources(desktop, app):
-    """Whether PipeWire shows the app's client anything that is captured from, by PipeWire's own word."""
+def sees(desktop, app, *names):
+    """Whether PipeWire shows the app's client a node of one of these names, by PipeWire's own word."""
     managers = ("env", "PIPEWIRE_REMOTE=pipewire-0-manager")
     objects = json.loads(desktop.run(*managers, "pw-dump").stdout)
-    sources = {o["id"] for o in objects if o["type"].endswith(":Node") and o["info"]["props"].get("node.name") in ("microphone", "camera")}
+    sources = {o["id"] for o in objects if o["type"].endswith(":Node") and o["info"]["props"].get("node.name") in names}
     client = next(o["id"] for o in objects if o["type"].endswith(":Client") and o["info"]["props"].get("pipewire.sec.pid") in app.pids())
     shown = dict(re.findall(r"(\d+): ([-rwxml]+)", desktop.run(*managers, "pw-cli", "get-permissions", str(client)).stdout))
     return any("r" in shown.get(str(source), "") for source in sources)
+
+
+def sees_sources(desktop, app):
+    return sees(desktop, app, "microphone", "camera")
 
 
 def without_manager(desktop, talk):
@@ -296,8 +406,17 @@ def main():
     if not ok(talk.live, "a call is live that asked for all three kinds", alice.properties(talk.path)):
         finish()
     player = desktop.begin("player", "sh", "-c", "while paplay --raw --rate=48000 --channels=2 /dev/urandom; do :; done")
+    waiting = [(name, outside(desktop, words, counter)) for name, counter, words in PICTURES]
     apps = life(alice, desktop, talk, CLIENTS, MICROPHONE, "microphone", PATIENCE_S)
+    held(desktop, waiting, f"more than {PATIENCE_S} s, outside the call")
+    ok(sees(desktop, waiting[0][1], "callgate-camera") and not sees_sources(desktop, waiting[0][1]),
+       "who waits for a camera sees its relay, and no camera")
+    ok(not sees(desktop, early[0][1], "callgate-camera"), "who waits for a microphone sees none")
+    for _, app in waiting:
+        app.stop()
     # The camera of software stands still when a second program comes to it.
+    for _, app in life(alice, desktop, talk, PICTURES, CAMERA, "camera", PATIENCE_S):
+        app.stop()
     portal(alice, desktop, talk)
     apps += life(alice, desktop, talk, CAMERAS, CAMERA, "camera", HELD_S)
     apps += life(alice, desktop, talk, SPEAKERS, SPEAKER, "speaker", HELD_S)
@@ -309,6 +428,7 @@ def main():
     told(talk)
     unheard(alice, desktop, talk)
     deaf(alice, desktop, talk)
+    relays(alice, desktop, talk)
     without_manager(desktop, talk)
     many(alice, desktop, talk, arguments.runs)
     held(desktop, early, f"more than {PATIENCE_S} s later, outside the call")

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "links.h"
+#include "relays.h"
 #include "tell.h"
 #include "util/text.h"
 
@@ -112,9 +113,13 @@ static void suspend_idle(const struct graph *graph, uint32_t kinds)
 
 static void allow_node(struct graph *graph, struct graph_node *node, bool allowed)
 {
+	struct graph_node *relay;
+
 	if (allowed == node->allowed)
 		return;
+	relays_offer(node);
 	node->allowed = allowed;
+	relays_allow(node);
 	if (allowed) {
 		node->allowed_since = graph_now();
 		suspend_idle(graph, node->kinds);
@@ -122,6 +127,9 @@ static void allow_node(struct graph *graph, struct graph_node *node, bool allowe
 		node->allowed_until = graph_now();
 	}
 	tell_node(graph, node);
+	LIST_FOREACH(relay, &graph->nodes, all)
+	if (relay->stream && relay->relayed != 0 && relay->relayed == node->serial)
+		allow_node(graph, relay, allowed);
 	if (allowed)
 		return;
 	/* WirePlumber takes its time; it hears of this after the word that it may not link them again. */
@@ -235,7 +243,7 @@ static uint32_t kinds_of(const char *class)
 	       (strstr(class, "Video") != NULL ? GRAPH_CAMERA : 0);
 }
 
-/* What a program shows, a screen mostly, and no device. As callgate/hold.lua sees it. */
+/* What a program shows, a screen mostly, and no device. As callgate/hold.lua sees it, but for relays. */
 static bool is_shown(const char *class, const struct spa_dict *props)
 {
 	return strcmp(class, "Video/Source") == 0 &&
@@ -248,6 +256,7 @@ static void on_node_info(void *userdata, const struct pw_node_info *info)
 {
 	struct graph_node *node = userdata;
 	struct graph_client *client;
+	struct graph_node *stream;
 	const char *played;
 	uint32_t kinds;
 
@@ -257,10 +266,16 @@ static void on_node_info(void *userdata, const struct pw_node_info *info)
 	kinds = node->video			     ? GRAPH_CAMERA
 		: played != NULL && spa_atob(played) ? GRAPH_SPEAKER
 						     : GRAPH_MICROPHONE;
+	if (node->video && node->relayed == 0)
+		relays_stream(node, info->props);
 	if (kinds == node->kinds)
 		return;
 	allow_node(node->graph, node, false);
 	node->kinds = kinds;
+	relays_offer(node);
+	stream = node->relayed != 0 ? relays_stream_of(node) : NULL;
+	if (stream != NULL)
+		allow_node(node->graph, node, stream->allowed);
 	client = graph_find_client(node->graph, node->client);
 	if (client != NULL)
 		node->graph->hooks->stream(node->graph->userdata, client);
@@ -286,7 +301,6 @@ static void on_hold(void *userdata, uint64_t serial)
 	tell_hold(graph);
 }
 
-/* This program's own source gives nothing. */
 static bool is_own(const struct graph *graph, const struct spa_dict *props)
 {
 	struct pw_proxy *self = (struct pw_proxy *)pw_core_get_client(graph->core);
@@ -314,11 +328,16 @@ static bool follow(struct graph_node *node)
 static void add_node(struct graph *graph, uint32_t id, const struct spa_dict *props)
 {
 	const char *class = spa_dict_lookup(props, PW_KEY_MEDIA_CLASS);
+	const char *name = spa_dict_lookup(props, PW_KEY_NODE_NAME);
+	const char *priority = spa_dict_lookup(props, PW_KEY_PRIORITY_SESSION);
+	bool own = is_own(graph, props);
+	uint64_t relayed = own ? relays_serial(props) : 0;
 	struct graph_client *client;
 	struct graph_node *node;
 
-	if (class == NULL || kinds_of(class) == 0 || is_shown(class, props) ||
-	    is_own(graph, props) || graph->n_nodes >= GRAPH_OBJECTS)
+	/* Of this program's own, what is no relay's gives nothing. */
+	if (class == NULL || kinds_of(class) == 0 || (!own && is_shown(class, props)) ||
+	    (own && relayed == 0) || graph->n_nodes >= GRAPH_OBJECTS)
 		return;
 	node = calloc(1, sizeof(*node));
 	if (node == NULL)
@@ -330,9 +349,10 @@ static void add_node(struct graph *graph, uint32_t id, const struct spa_dict *pr
 	node->video = strstr(class, "Video") != NULL;
 	node->plays = strncmp(class, "Stream/Output/", 14) == 0;
 	node->stream = !node->plays && strncmp(class, "Stream/", 7) == 0;
-	node->source = !node->plays && !node->stream &&
+	node->relayed = relayed;
+	node->source = !own && !node->plays && !node->stream &&
 		       (strstr(class, "Source") != NULL || strstr(class, "Duplex") != NULL);
-	if (node->source)
+	if (node->source || (own && !node->stream))
 		node->kinds = kinds_of(class);
 	else if (!node->stream)
 		node->kinds = node->video ? 0 : GRAPH_SPEAKER;
@@ -342,8 +362,12 @@ static void add_node(struct graph *graph, uint32_t id, const struct spa_dict *pr
 	}
 	LIST_INSERT_HEAD(&graph->nodes, node, all);
 	graph->n_nodes++;
+	if (own && !node->stream)
+		relays_known(node);
 	if (!node->source)
 		return;
+	text_show(node->name, sizeof(node->name), name != NULL ? name : "");
+	node->priority = priority != NULL ? strtol(priority, NULL, 10) : 0;
 	LIST_FOREACH(client, &graph->clients, all)
 	graph_show(graph, client, client->shown);
 }
@@ -352,6 +376,7 @@ static void free_node(struct graph_node *node)
 {
 	LIST_REMOVE(node, all);
 	node->graph->n_nodes--;
+	relays_free(node);
 	if (node->proxy != NULL) {
 		spa_hook_remove(&node->listener);
 		pw_proxy_destroy(node->proxy);
@@ -381,6 +406,8 @@ static void on_global(void *userdata, uint32_t id, uint32_t permissions, const c
 		add_client(graph, id, props);
 	else if (strcmp(type, PW_TYPE_INTERFACE_Node) == 0)
 		add_node(graph, id, props);
+	else if (strcmp(type, PW_TYPE_INTERFACE_Port) == 0)
+		relays_port(graph, id, props);
 	else if (strcmp(type, PW_TYPE_INTERFACE_Link) == 0)
 		links_add(graph, id, props);
 	if (graph->ready)
@@ -420,6 +447,7 @@ static void on_core_done(void *userdata, uint32_t id, int seq)
 	struct graph *graph = userdata;
 	struct graph_client *client;
 
+	relays_done(graph, seq);
 	if (id != PW_ID_CORE || seq != graph->sync || graph->ready)
 		return;
 	links_check(graph);

@@ -73,6 +73,13 @@ struct words {
  * @allowed_since: when that began last, ns on CLOCK_MONOTONIC
  * @allowed_until: when it ended last
  * @links: with streams that may
+ * @name: @priority: of a source, as it says
+ * @formats: of a camera
+ * @settled: of a stream of pictures: it does not reconnect, as it says; @target: what it asks for by the
+ *	property @target_key, or NULL
+ * @relay: that it has, or NULL: then it is linked with the camera itself
+ * @relay_serial: of the relay's node that it is linked with; 0: not known
+ * @relayed: of a relay's two nodes: the serial number of the stream that the relay is for; 0: of other nodes
  * @proxy: of a stream or a source
  */
 struct graph_node {
@@ -89,6 +96,14 @@ struct graph_node {
 	bool allowed;
 	uint64_t allowed_since, allowed_until;
 	unsigned int links;
+	char name[GRAPH_TEXT];
+	long priority;
+	struct formats *formats;
+	bool settled;
+	const char *target_key;
+	char *target;
+	struct relay *relay;
+	uint64_t relay_serial, relayed;
 	struct words words;
 	struct pw_proxy *proxy;
 	struct spa_hook listener;
@@ -145,12 +160,16 @@ struct graph {
 	int sync;
 	bool ready;
 	pid_t server;
-	unsigned int n_clients, n_nodes;
+	unsigned int n_clients, n_nodes, n_relays;
+	struct pw_proxy *defaults;
+	struct spa_hook defaults_listener;
+	uint32_t defaults_id;
+	char default_camera[GRAPH_TEXT];
 	uint32_t linked[GRAPH_DEVICES]; /* microphones, cameras */
 	LIST_HEAD(, graph_client) clients;
 	LIST_HEAD(, graph_node) nodes;
 	LIST_HEAD(, graph_link) early; /* seen, not looked at yet */
-	LIST_HEAD(, graph_link) links; /* of streams that may */
+	LIST_HEAD(, graph_link) links; /* of streams that may, with what they capture from */
 };
 
 /* -errno: there is no PipeWire to speak with. */

@@ -25,6 +25,11 @@ void links_count_source(struct graph *graph, const struct graph_node *node, int 
 
 static bool may_be_linked(const struct graph_node *from, const struct graph_node *to)
 {
+	/* What is not known here captures nothing, a screen mostly. */
+	if (from == NULL)
+		return to->relayed == 0;
+	if (from->relayed != 0)
+		return to != NULL && to->serial == from->relayed;
 	if (to != NULL && to->stream)
 		return to->allowed && (from->kinds & ~to->kinds) == 0;
 	return from->plays;
@@ -47,9 +52,11 @@ static bool check_link(struct graph *graph, struct graph_link *link)
 	struct graph_node *from = graph_find_node(graph, link->output);
 	struct graph_node *to = graph_find_node(graph, link->input);
 
-	if (from == NULL || from->stream || from->kinds == 0)
+	if (from == NULL ? to == NULL : from->stream || from->kinds == 0)
 		return false;
 	if (may_be_linked(from, to)) {
+		if (from == NULL || from->relayed != 0)
+			return false;
 		link->serial = from->serial;
 		if (from->source && from->links++ == 0)
 			links_count_source(graph, from, 1);
@@ -59,7 +66,7 @@ static bool check_link(struct graph *graph, struct graph_link *link)
 	if (!is_late(graph, to))
 		graph->hooks->link(graph->userdata,
 				   to != NULL ? graph_find_client(graph, to->client) : NULL,
-				   from->kinds);
+				   from != NULL ? from->kinds : 0);
 	return false;
 }
 
@@ -106,6 +113,16 @@ void links_check(struct graph *graph)
 		else
 			free(link);
 	}
+}
+
+bool links_has(const struct graph *graph, const struct graph_node *stream)
+{
+	const struct graph_link *link;
+
+	LIST_FOREACH(link, &graph->links, all)
+	if (link->input == stream->id)
+		return true;
+	return false;
 }
 
 void links_cut(struct graph *graph, const struct graph_node *stream)

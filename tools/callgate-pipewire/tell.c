@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * What WirePlumber's script callgate/hold.lua is told, in the metadata object
- * "callgate": which streams may be linked, and the source for those that are held.
+ * "callgate": which streams may be linked, the source for those that are held, and
+ * which of them have a relay.
  * Called by graph.c. Must not decide.
  *
  * PipeWire gives a change to nobody but a program that binds the object at that
@@ -18,9 +19,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "relays.h"
+
 #define KEY_ALLOW   "callgate.allow"
 #define KEY_SPEAKER "callgate.speaker"
 #define KEY_HOLD    "callgate.hold"
+#define KEY_RELAY   "callgate.relay"
 
 #define AGAIN_MS      50u
 #define AGAIN_MS_ANEW 200u /* said so long ago and three times before, in vain: 350 ms */
@@ -43,14 +47,20 @@ static void say(struct graph *graph, uint32_t subject, const char *key, uint64_t
 static void say_node(struct graph *graph, struct graph_node *node)
 {
 	bool speaker = node->kinds == GRAPH_SPEAKER;
+	/* Where it has a relay, the relay's own stream is allowed. */
+	bool direct = !speaker && !relays_waits(node);
 
 	if (!node->stream)
 		return;
 	node->words = (struct words){ .told = ++graph->times_told, .unheard = 2 };
-	say(graph, node->id, KEY_ALLOW, node->allowed && !speaker ? node->serial : 0,
+	say(graph, node->id, KEY_ALLOW, node->allowed && direct ? node->serial : 0,
 	    node->allowed_since);
 	say(graph, node->id, KEY_SPEAKER, node->allowed && speaker ? node->serial : 0,
 	    node->allowed_since);
+	if (node->relay_serial == 0)
+		return;
+	node->words.unheard++;
+	say(graph, node->id, KEY_RELAY, node->relay_serial, node->serial);
 }
 
 static void say_hold(struct graph *graph)
@@ -214,6 +224,8 @@ static void on_global(void *userdata, uint32_t id, uint32_t permissions, const c
 	struct graph *graph = userdata;
 	const char *name = props != NULL ? spa_dict_lookup(props, PW_KEY_METADATA_NAME) : NULL;
 
+	if (props != NULL)
+		relays_metadata(graph, id, props);
 	if (graph->heard != NULL || name == NULL || strcmp(name, "callgate") != 0)
 		return;
 	graph->heard = pw_registry_bind(graph->listening, id, PW_TYPE_INTERFACE_Metadata,
@@ -251,9 +263,15 @@ static const struct pw_core_events ear_events = {
 	.error = on_error,
 };
 
+static void on_global_remove(void *userdata, uint32_t id)
+{
+	relays_removed(userdata, id);
+}
+
 static const struct pw_registry_events registry_events = {
 	PW_VERSION_REGISTRY_EVENTS,
 	.global = on_global,
+	.global_remove = on_global_remove,
 };
 
 int tell_init(struct graph *graph, struct pw_loop *loop, const char *socket)
@@ -285,6 +303,7 @@ void tell_deinit(struct graph *graph)
 		pw_loop_destroy_source(graph->loop, graph->again);
 	graph->again = NULL;
 	stop_hearing(graph);
+	relays_removed(graph, graph->defaults_id);
 	if (graph->listening != NULL)
 		pw_proxy_destroy((struct pw_proxy *)graph->listening);
 	graph->listening = NULL;

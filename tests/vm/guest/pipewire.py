@@ -26,6 +26,7 @@ VICTIM = f"/callgate/{os.environ.get('BUILD', 'build')}/tests/pipewire/victim"
 TIMES = int(os.environ.get("TIMES", "3"))
 HELD_S = 2  # how long something is watched that must not happen
 SETTLE_S = 0.3  # in which what was on its way has come
+OURS = ("callgate-hold", "callgate-camera")
 
 
 class Desktop(Person):
@@ -89,6 +90,11 @@ def nodes(person, media_class):
     return of_class(dump(person), media_class)
 
 
+def cameras(person):
+    """Devices, not what callgate-pipewire has for single streams."""
+    return [o for o in nodes(person, "Video/Source") if o["info"]["props"].get("node.name") not in OURS]
+
+
 def has_devices(person):
     objects = dump(person)
     return all(of_class(objects, kind) for kind in ("Audio/Source", "Video/Source", "Audio/Sink"))
@@ -97,7 +103,7 @@ def has_devices(person):
 def link(objects, media_class):
     """How a victim asks for a link with the first node of this class that captures."""
     node = next(o["id"] for o in objects if o["type"].endswith(":Node") and
-                o["info"]["props"].get("media.class") == media_class and o["info"]["props"].get("node.name") != "callgate-hold")
+                o["info"]["props"].get("media.class") == media_class and o["info"]["props"].get("node.name") not in OURS)
     ports = [str(o["id"]) for o in objects if o["type"].endswith(":Port") and o["info"]["direction"] == "output" and
              o["info"]["props"].get("node.id") == node]
     return ["--link", str(node)] + (["--port", ports[0]] if ports else [])
@@ -128,12 +134,15 @@ def plays(alice):
     return status == 0, text
 
 
+# Takes one format in its life.
+PICTURES = ("gst-launch-1.0", "-q", "pipewiresrc", "!", "video/x-raw", "!", "filesink", "buffer-mode=2", "location={path}")
 CLIENTS = (
     ("pw-record", "size", ("pw-record", "{path}")),
     ("parec", "size", ("parec", "--raw", "{path}")),
     ("arecord through the plug-in", "size", ("arecord", "-q", "-D", "pipewire", "-f", "S16_LE", "-r", "48000", "-c", "2",
                                              "{path}")),
     ("GStreamer", "size", ("gst-launch-1.0", "-q", "pipewiresrc", "!", "audio/x-raw", "!", "filesink", "location={path}")),
+    ("GStreamer that waits for a camera", "size", PICTURES),
     ("a microphone's stream", None, (VICTIM, "{path}")),
     ("a camera's stream", None, (VICTIM, "--video", "{path}")),
     ("a monitor's stream", None, (VICTIM, "--sink", "{path}")),
@@ -331,30 +340,36 @@ class Camera:
 
     def __init__(self, alice):
         self.alice = alice
-        self.before = len(nodes(alice, "Video/Source"))
+        self.before = len(cameras(alice))
         self.process = subprocess.Popen([VICTIM.replace("victim", "usb-camera")], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.node = self.process.stdout.readline()
 
     def comes(self):
-        return self.node and wait_for(lambda: len(nodes(self.alice, "Video/Source")) > self.before, LONG, 0.5)
+        return self.node and wait_for(lambda: len(cameras(self.alice)) > self.before, LONG, 0.5)
 
     def pull(self):
         self.process.stdin.close()
-        return self.process.wait(LONG) == 0 and wait_for(lambda: len(nodes(self.alice, "Video/Source")) <= self.before, LONG, 0.5)
+        return self.process.wait(LONG) == 0 and wait_for(lambda: len(cameras(self.alice)) <= self.before, LONG, 0.5)
 
 
 def hot_plug(alice, talk):
     """A camera that comes while it is waited for."""
+    talk.pictures, held = talk.capture(*PICTURES, counter="size"), Capture(alice, *PICTURES, counter="size")
+    wait_for(lambda: len(nodes(alice, "Stream/Input/Video")) >= 2, LONG, 0.5)
     plugged = Camera(alice)
     ok(plugged.comes(), "a USB camera comes", graph(alice))
     camera, waiting = talk.capture(VICTIM, "--video", "{path}"), victim(alice, "--video")
     ok(camera.flows(), "the call's program gets pictures", graph(alice))
+    ok(talk.pictures.flows(), "so does GStreamer in the same call, which waited for it", graph(alice))
     ok(plugged.pull(), "it is pulled out", graph(alice))
     talk.camera = Camera(alice)
     ok(talk.camera.comes(), "and another plugged in", graph(alice))
     fresh = talk.capture(VICTIM, "--video", "{path}")
     ok(fresh.flows(), "a camera that is plugged in goes to the call's program", graph(alice))
     ok(waiting.got() == 0, "and not to another that waited for it", waiting.got())
+    ok(talk.pictures.flows(), "GStreamer, that had the first, goes on with it", graph(alice))
+    ok(held.got() == 0 and held.alive(), "and waits outside the call", (held.got(), held.program.text))
+    held.stop()
     waiting.stop()
     return fresh
 
@@ -400,15 +415,18 @@ def revoke(alice, talk, camera, times):
     ok(leaked == 0, f"with the microphone blocked it gets no more, {times} times", leaked)
     ok(late == 0, f"allowed again, it captures again each time ({slowest:.1f} s at most)", graph(alice))
     ok(mine.errors() == 0, "and was told of no error", mine.errors())
-    ok(camera.flows(), "the camera went on")
+    ok(camera.flows() and talk.pictures.flows(), "the camera went on")
     return mine
 
 
 def many(alice, talk, camera, times):
     """Buffers at the victims, by turns of microphone and camera: of a new program outside the call, and of the call's own while the kind is blocked."""
-    own = {"microphone": talk.capture(VICTIM, "{path}"), "camera": camera}
+    own = {"microphone": [talk.capture(VICTIM, "{path}")], "camera": [camera, talk.pictures]}
     options = {"microphone": (), "camera": ("--video",)}
-    ok(own["microphone"].flows(), "a new program of the call captures, and now the machine is busy")
+
+    def got(kind):
+        return [capture.got() for capture in own[kind]]
+    ok(own["microphone"][0].flows(), "a new program of the call captures, and now the machine is busy")
     busy = [Program(["sh", "-c", "while :; do :; done"]) for _ in range(os.cpu_count())]
     outside_got = blocked_got = real = 0
     took = {kind: [] for kind in own}
@@ -418,15 +436,15 @@ def many(alice, talk, camera, times):
         wait_for(lambda: kind not in kinds_of(alice), LONG)
         other = victim(alice, *options[kind])
         time.sleep(SETTLE_S)
-        before = own[kind].got()
+        before = got(kind)
         time.sleep(SETTLE_S)
-        blocked_got += own[kind].got() - before
-        before = own[kind].got()
+        blocked_got += sum(got(kind)) - sum(before)
+        before = got(kind)
         unblock = Program(alice.argv(demo.CTL, "unblock", kind))
         alice.answer("allow")
         unblock.wait(LONG)
         begun = demo.now()
-        if wait_for(lambda: own[kind].got() > before, LONG, 0.02):
+        if wait_for(lambda: all(now > was for now, was in zip(got(kind), before)), LONG, 0.02):
             took[kind].append(demo.now() - begun)
         # PipeWire may hand on what lies in a buffer that nobody fills any more.
         real += bool(wait_for(lambda: kind in kinds_of(alice), LONG))
@@ -444,8 +462,9 @@ def many(alice, talk, camera, times):
         ok(len(took_s) == (times + (kind == "microphone")) // 2, f"allowed again, the {kind} came again, after {middle:.2f} s in the middle, {most:.2f} s at most",
            (len(took_s), graph(alice)))
     ok(real == times, "each time from the device", real)
-    ok(sum(capture.errors() for capture in own.values()) == 0, "and nobody was told of an error")
-    return list(own.values())
+    captures = sum(own.values(), [])
+    ok(sum(capture.errors() for capture in captures if capture.counter is None) == 0, "and nobody was told of an error")
+    return captures
 
 
 def kinds_of(alice):
@@ -531,7 +550,7 @@ def calls(alice, words):
     captures = [talk.capture(VICTIM, "{path}")]
     ok(captures[0].flows(), "a new program of the call captures", graph(alice))
     if everything:
-        captures += [hot_plug(alice, talk)]
+        captures += [hot_plug(alice, talk), talk.pictures]
         profiles(alice, talk)
         captures += [revoke(alice, talk, captures[-1], TIMES), restarts(alice, talk)]
     at_the_end(alice, talk, captures)

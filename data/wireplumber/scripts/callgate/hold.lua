@@ -18,12 +18,18 @@ local ACCESS = "callgate"
 local CORE_ID = 0
 local HIDE_MS = 3000
 
+-- callgate-pipewire's relays. Anybody can say so, and is not seen then.
+local function is_relay (properties)
+  return (properties ["object.path"] or ""):find ("^callgate%-relay:") ~= nil
+end
+
 -- What a program shows, a screen mostly, and no device.
 local function is_shown (properties)
   local class = properties ["media.class"]
 
   return class == "Stream/Output/Video" or
-      (class == "Video/Source" and properties ["device.id"] == nil and properties ["client.id"] ~= nil)
+      (class == "Video/Source" and properties ["device.id"] == nil and properties ["client.id"] ~= nil and
+       not is_relay (properties))
 end
 
 -- Whatever sound or pictures come out of, other than out of a program that plays or shows.
@@ -158,9 +164,10 @@ end)
 
 -- ---- capture streams ------------------------------------------------------------------------------------------
 
--- Would this link capture? The class is the client's word, the direction WirePlumber's.
-local function captures (si_props, target)
-  return si_props ["item.node.direction"] == "input" and not is_shown (target)
+-- Would this link capture? The class is the client's word, the direction WirePlumber's. A relay sees what the stream that
+-- it is for does not, and gets nothing but what captures.
+local function captures (si_props, node, target)
+  return si_props ["item.node.direction"] == "input" and (is_relay (node) or not is_shown (target))
 end
 
 -- Since when the stream may be linked, or nil. Ids are used again; serials are not. What is played, by a sink's monitor
@@ -174,6 +181,21 @@ end
 
 local function properties_of (item)
   return item:get_associated_proxy ("node").properties
+end
+
+-- The relay that the stream has, with which it is linked whether it may capture or not.
+local function find_relay (om, node)
+  local serial, stream = said (id_of (node), "callgate.relay")
+
+  if serial == nil or stream ~= node.properties ["object.serial"] then
+    return nil
+  end
+  return om:lookup { type = "SiLinkable", Constraint { "object.serial", "=", serial } }
+end
+
+-- Out of which nothing comes by itself.
+local function is_ours (properties)
+  return is_hold (properties) or is_relay (properties)
 end
 
 local function find_hold (om, node, si_props)
@@ -196,7 +218,7 @@ end
 local function find_other (om, si, si_props)
   local other = lutils.findDefaultLinkable (si)
 
-  if other ~= nil and not is_hold (properties_of (other)) then
+  if other ~= nil and not is_ours (properties_of (other)) then
     return other
   end
   for item in om:iterate {
@@ -205,7 +227,7 @@ local function find_other (om, si, si_props)
     Constraint { "item.node.direction", "=", cutils.getTargetDirection (si_props) },
     Constraint { "media.type", "=", si_props ["media.type"] },
   } do
-    if not is_hold (properties_of (item)) and lutils.canLink (si_props, item) then
+    if not is_ours (properties_of (item)) and lutils.canLink (si_props, item) then
       return item
     end
   end
@@ -238,14 +260,16 @@ SimpleEventHook {
   },
   execute = function (event)
     local _, om, si, si_props, si_flags, target = lutils:unwrap_select_target_event (event)
+    local node = si:get_associated_proxy ("node")
+    local relay = find_relay (om, node)
 
-    if target == nil or not captures (si_props, properties_of (target)) then
+    -- What has a relay is linked with nothing else, or it would get two formats.
+    if target == nil or (relay == nil and not captures (si_props, node.properties, properties_of (target))) then
       return
     end
-    local node = si:get_associated_proxy ("node")
-    local hold = find_hold (om, node, si_props)
-    local wanted = is_hold (properties_of (target)) and find_other (om, si, si_props) or target
-    local since = not is_hold (properties_of (wanted)) and allowed_since (node, properties_of (wanted)) or nil
+    local hold = relay or find_hold (om, node, si_props)
+    local wanted = is_ours (properties_of (target)) and find_other (om, si, si_props) or target
+    local since = not is_ours (properties_of (wanted)) and allowed_since (node, properties_of (wanted)) or nil
 
     if since == nil then
       log:info (si, "held: " .. tostring (si_props ["node.name"]))
