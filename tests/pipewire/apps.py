@@ -111,6 +111,13 @@ def relayed(desktop):
     return [o["id"] for o in managers_view(desktop) if o["info"]["props"].get("node.name") == "callgate-camera"]
 
 
+def captured(desktop, name):
+    """How many relays are linked with a camera."""
+    names = {o["id"]: o["info"]["props"].get("node.name") for o in managers_view(desktop)}
+    return len([o for o in managers_view(desktop, "Link") if names.get(o["info"]["output-node-id"]) == name and
+                names.get(o["info"]["input-node-id"]) == "callgate-relay"])
+
+
 def quiet(apps):
     """They get nothing, and live on."""
     time.sleep(SETTLE_S)
@@ -157,7 +164,15 @@ def relays(alice, desktop, talk):
     ok(plug() and all(app.flows() for app in own), "the camera comes again, and both go on", desktop.log("callgate-pipewire"))
     for app in (own[1], native):
         app.stop()
-    ok(own[0].flows(), "one that ends does not disturb the other")
+    ok(own[0].flows() and captured(desktop, "second") == 1, "one that ends does not disturb the other")
+    # ---- who asks for none gets the one that the user has chosen
+    for name, number in (("camera", 1), ("second", 2)):
+        node = next(o["id"] for o in managers_view(desktop) if o["info"]["props"].get("node.name") == name)
+        desktop.run("env", "PIPEWIRE_REMOTE=pipewire-0-manager", "wpctl", "set-default", str(node))
+        app = talk.app(pictures(), "size")
+        ok(app.flows() and captured(desktop, "second") == number, f"with {name} as the default, who asks for no camera gets pictures from there",
+           (captured(desktop, "camera"), captured(desktop, "second"), desktop.log("callgate-pipewire")))
+        app.stop()
     # ---- who is not the one that a relay is for
     ok(wait_for(lambda: len(relayed(desktop)) == 1, LONG), "a relay goes with its stream", relayed(desktop))
     relay = relayed(desktop)[0]

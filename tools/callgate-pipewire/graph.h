@@ -73,10 +73,10 @@ struct words {
  * @allowed_since: when that began last, ns on CLOCK_MONOTONIC
  * @allowed_until: when it ended last
  * @links: with streams that may
- * @name: @priority: of a source, as it says
+ * @name: of a source, as it says
  * @formats: of a camera
- * @settled: of a stream of pictures: it does not reconnect, as it says; @target: what it asks for by the
- *	property @target_key, or NULL
+ * @settled: of a stream of pictures: it does not reconnect, as it says; @target: what it asks for, or NULL,
+ *	@by_serial: where that is a number, which
  * @relay: that it has, or NULL: then it is linked with the camera itself
  * @relay_serial: of the relay's node that it is linked with; 0: not known
  * @relayed: of a relay's two nodes: the serial number of the stream that the relay is for; 0: of other nodes
@@ -97,10 +97,9 @@ struct graph_node {
 	uint64_t allowed_since, allowed_until;
 	unsigned int links;
 	char name[GRAPH_TEXT];
-	long priority;
 	struct formats *formats;
 	bool settled;
-	const char *target_key;
+	bool by_serial;
 	char *target;
 	struct relay *relay;
 	uint64_t relay_serial, relayed;

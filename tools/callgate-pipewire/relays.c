@@ -67,6 +67,15 @@ static void tell_settled(struct graph *graph)
 		tell_node(graph, node);
 }
 
+static void offer_all(struct graph *graph)
+{
+	struct graph_node *node;
+
+	LIST_FOREACH(node, &graph->nodes, all)
+	relays_offer(node);
+	tell_settled(graph);
+}
+
 static void ask_for_formats(struct graph_node *camera, uint32_t port)
 {
 	struct graph *graph = camera->graph;
@@ -112,9 +121,7 @@ void relays_done(struct graph *graph, int seq)
 	if (camera == NULL)
 		return;
 	camera->formats->sync = 0;
-	LIST_FOREACH(node, &graph->nodes, all)
-	relays_offer(node);
-	tell_settled(graph);
+	offer_all(graph);
 }
 
 static bool is_number(const char *target, unsigned long *ret_number)
@@ -123,33 +130,29 @@ static bool is_number(const char *target, unsigned long *ret_number)
 }
 
 /*
- * The one that it asks for, or else that WirePlumber chooses, or that says it is the best. Whoever asks by a number that
- * is no camera's asks for a screen.
+ * What the stream would capture from: what it asks for, or else what WirePlumber chooses. NULL: that is not known yet, or
+ * it asks by a number for what is no camera, a screen mostly.
  */
-static const struct graph_node *find_camera(const struct graph *graph,
-					    const struct graph_node *stream)
+static const struct graph_node *find_camera(const struct graph_node *stream)
 {
-	bool serial = strcmp(stream->target_key, PW_KEY_TARGET_OBJECT) == 0;
-	const struct graph_node *node, *best = NULL;
+	const struct graph *graph = stream->graph;
+	const struct graph_node *node, *chosen = NULL;
 	unsigned long number;
 
 	LIST_FOREACH(node, &graph->nodes, all)
 	{
-		if (node->formats == NULL || node->formats->sync != 0 || node->formats->n == 0)
+		if (!node->source || !node->video)
 			continue;
 		if (is_number(stream->target, &number)) {
-			if (number == (serial ? node->serial : node->id))
+			if (number == (stream->by_serial ? node->serial : node->id))
 				return node;
-			continue;
-		}
-		if (stream->target != NULL && strcmp(node->name, stream->target) == 0)
+		} else if (stream->target != NULL && strcmp(node->name, stream->target) == 0) {
 			return node;
-		if (best == NULL || strcmp(node->name, graph->default_camera) == 0 ||
-		    (strcmp(best->name, graph->default_camera) != 0 &&
-		     node->priority > best->priority))
-			best = node;
+		} else if (strcmp(node->name, graph->default_camera) == 0) {
+			chosen = node;
+		}
 	}
-	return best;
+	return is_number(stream->target, &number) ? NULL : chosen;
 }
 
 static int on_default(void *userdata, uint32_t subject, const char *key, const char *type,
@@ -159,7 +162,10 @@ static int on_default(void *userdata, uint32_t subject, const char *key, const c
 	struct spa_json object, members;
 	char name[GRAPH_TEXT];
 
-	if (subject != PW_ID_CORE || key == NULL || strcmp(key, DEFAULT) != 0 || value == NULL)
+	if (subject != PW_ID_CORE || key == NULL || strcmp(key, DEFAULT) != 0)
+		return 0;
+	graph->default_camera[0] = 0;
+	if (value == NULL)
 		return 0;
 	spa_json_init(&object, value, strlen(value));
 	if (spa_json_enter_object(&object, &members) <= 0)
@@ -168,6 +174,7 @@ static int on_default(void *userdata, uint32_t subject, const char *key, const c
 		if (strcmp(name, "name") == 0 &&
 		    spa_json_get_string(&members, name, sizeof(name)) > 0)
 			memcpy(graph->default_camera, name, sizeof(name));
+	offer_all(graph);
 	return 0;
 }
 
@@ -205,12 +212,11 @@ void relays_removed(struct graph *graph, uint32_t id)
 void relays_stream(struct graph_node *stream, const struct spa_dict *props)
 {
 	const char *settled = spa_dict_lookup(props, PW_KEY_NODE_DONT_RECONNECT);
-	const char *target;
+	const char *target = spa_dict_lookup(props, PW_KEY_TARGET_OBJECT);
 
-	stream->target_key = PW_KEY_TARGET_OBJECT;
-	if (spa_dict_lookup(props, PW_KEY_TARGET_OBJECT) == NULL)
-		stream->target_key = "node.target";
-	target = spa_dict_lookup(props, stream->target_key);
+	stream->by_serial = target != NULL;
+	if (target == NULL)
+		target = spa_dict_lookup(props, "node.target");
 	stream->settled = settled != NULL && spa_atob(settled);
 	free(stream->target);
 	stream->target = target != NULL ? strdup(target) : NULL;
@@ -226,6 +232,16 @@ static unsigned int count_own(const struct graph_node *stream)
 	return n;
 }
 
+static bool may_have_another(const struct graph_node *stream)
+{
+	return stream->graph->n_relays < RELAYS && count_own(stream) < OWN;
+}
+
+static bool has_formats(const struct graph_node *camera)
+{
+	return camera->formats != NULL && (camera->formats->sync != 0 || camera->formats->n > 0);
+}
+
 /* One that is linked with a camera would have to leave it. */
 void relays_offer(struct graph_node *stream)
 {
@@ -233,11 +249,11 @@ void relays_offer(struct graph_node *stream)
 	const struct graph_node *camera;
 	char path[sizeof(PATH) + 20];
 
-	if (!stream->settled || stream->relay != NULL || graph->n_relays >= RELAYS ||
-	    count_own(stream) >= OWN || links_has(graph, stream))
+	if (!stream->settled || stream->relay != NULL || !may_have_another(stream) ||
+	    links_has(graph, stream))
 		return;
-	camera = find_camera(graph, stream);
-	if (camera == NULL)
+	camera = find_camera(stream);
+	if (camera == NULL || !has_formats(camera) || camera->formats->sync != 0)
 		return;
 	snprintf(path, sizeof(path), PATH "%llu", (unsigned long long)stream->serial);
 	stream->relay = relay_open(graph->core, path, camera->name,
@@ -252,11 +268,17 @@ void relays_offer(struct graph_node *stream)
 bool relays_waits(const struct graph_node *stream)
 {
 	const struct graph_node *node;
+	unsigned long number;
 
 	if (stream->relay != NULL)
 		return true;
+	if (!stream->settled || !may_have_another(stream))
+		return false;
+	node = find_camera(stream);
+	if (node != NULL || is_number(stream->target, &number))
+		return node != NULL && has_formats(node);
 	LIST_FOREACH(node, &stream->graph->nodes, all)
-	if (stream->settled && node->formats != NULL && node->formats->sync != 0)
+	if (has_formats(node))
 		return true;
 	return false;
 }

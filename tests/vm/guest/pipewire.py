@@ -134,7 +134,7 @@ def plays(alice):
     return status == 0, text
 
 
-# Takes one format in its life.
+# Takes one format in its life. Where there is no camera at all, WirePlumber tells it so, and it ends.
 PICTURES = ("gst-launch-1.0", "-q", "pipewiresrc", "!", "video/x-raw", "!", "filesink", "buffer-mode=2", "location={path}")
 CLIENTS = (
     ("pw-record", "size", ("pw-record", "{path}")),
@@ -142,7 +142,6 @@ CLIENTS = (
     ("arecord through the plug-in", "size", ("arecord", "-q", "-D", "pipewire", "-f", "S16_LE", "-r", "48000", "-c", "2",
                                              "{path}")),
     ("GStreamer", "size", ("gst-launch-1.0", "-q", "pipewiresrc", "!", "audio/x-raw", "!", "filesink", "location={path}")),
-    ("GStreamer that waits for a camera", "size", PICTURES),
     ("a microphone's stream", None, (VICTIM, "{path}")),
     ("a camera's stream", None, (VICTIM, "--video", "{path}")),
     ("a monitor's stream", None, (VICTIM, "--sink", "{path}")),
@@ -354,13 +353,12 @@ class Camera:
 
 def hot_plug(alice, talk):
     """A camera that comes while it is waited for."""
-    talk.pictures, held = talk.capture(*PICTURES, counter="size"), Capture(alice, *PICTURES, counter="size")
-    wait_for(lambda: len(nodes(alice, "Stream/Input/Video")) >= 2, LONG, 0.5)
     plugged = Camera(alice)
     ok(plugged.comes(), "a USB camera comes", graph(alice))
     camera, waiting = talk.capture(VICTIM, "--video", "{path}"), victim(alice, "--video")
     ok(camera.flows(), "the call's program gets pictures", graph(alice))
-    ok(talk.pictures.flows(), "so does GStreamer in the same call, which waited for it", graph(alice))
+    talk.pictures, held = talk.capture(*PICTURES, counter="size"), Capture(alice, *PICTURES, counter="size")
+    ok(talk.pictures.flows(), "so does GStreamer in the same call", graph(alice))
     ok(plugged.pull(), "it is pulled out", graph(alice))
     talk.camera = Camera(alice)
     ok(talk.camera.comes(), "and another plugged in", graph(alice))
