@@ -146,17 +146,19 @@ static void stop_capture(struct relay *relay)
 	relay->in = NULL;
 }
 
-/* From this camera alone, in this format alone: until there is one it waits. */
+/* In this format alone: until there is a camera that has it, it waits. */
 static void capture(struct relay *relay)
 {
+	const char *alone = relay->camera != NULL ? "true" : "false";
+
 	stop_capture(relay);
 	relay->in = pw_stream_new(
 		relay->core, "Callgate",
 		pw_properties_new(PW_KEY_MEDIA_TYPE, "Video", PW_KEY_MEDIA_CATEGORY, "Capture",
 				  PW_KEY_MEDIA_ROLE, "Camera", PW_KEY_NODE_NAME, "callgate-relay",
 				  PW_KEY_OBJECT_PATH, relay->path, PW_KEY_TARGET_OBJECT,
-				  relay->camera, "node.dont-fallback", "true", "node.linger",
-				  "true", NULL));
+				  relay->camera, "node.dont-fallback", alone, "node.linger", "true",
+				  NULL));
 	if (relay->in == NULL)
 		return;
 	pw_stream_add_listener(relay->in, &relay->in_listener, &in_events, relay);
@@ -216,9 +218,9 @@ struct relay *relay_open(struct pw_core *core, const char *path, const char *cam
 		return NULL;
 	relay->core = core;
 	relay->path = strdup(path);
-	relay->camera = strdup(camera);
+	relay->camera = camera != NULL ? strdup(camera) : NULL;
 	/* Of the least priority: nobody's camera but the stream's that callgate/hold.lua links with it. */
-	if (relay->path != NULL && relay->camera != NULL)
+	if (relay->path != NULL && (camera == NULL || relay->camera != NULL))
 		relay->out = pw_stream_new(
 			core, "Callgate",
 			pw_properties_new(PW_KEY_MEDIA_CLASS, "Video/Source", PW_KEY_NODE_NAME,

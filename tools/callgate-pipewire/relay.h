@@ -12,7 +12,7 @@ struct relay;
 /**
  * relay_open() - makes a relay, whose camera appears a moment later
  * @path: object.path of its nodes, by which they are known
- * @camera: node.name of the camera that it captures from
+ * @camera: node.name of the camera that it captures from; NULL: what WirePlumber chooses, also later
  * @formats: that the camera has; copied
  *
  * It is shut. Returns NULL without memory, or when PipeWire takes no more streams.
