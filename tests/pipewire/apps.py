@@ -155,7 +155,7 @@ def relays(alice, desktop, talk):
         ok(len(took) == 2 and max(took.values()) <= RESUME_S, f"allowed again, both go on within {RESUME_S:.0f} s ({max(took.values(), default=-1):.2f} s)")
     # Gives no picture back, as a program that has paused.
     os.kill(own[0].pids()[0], signal.SIGSTOP)
-    time.sleep(SETTLE_S)
+    time.sleep(HELD_S)
     ok(own[1].flows(), "one that stands still does not hold up the other")
     os.kill(own[0].pids()[0], signal.SIGCONT)
     ok(own[0].flows(), "and captures when it goes on")
