@@ -329,6 +329,7 @@ static void add_node(struct graph *graph, uint32_t id, const struct spa_dict *pr
 {
 	const char *class = spa_dict_lookup(props, PW_KEY_MEDIA_CLASS);
 	const char *name = spa_dict_lookup(props, PW_KEY_NODE_NAME);
+	const char *priority = spa_dict_lookup(props, PW_KEY_PRIORITY_SESSION);
 	bool own = is_own(graph, props);
 	uint64_t relayed = own ? relays_serial(props) : 0;
 	struct graph_client *client;
@@ -366,6 +367,7 @@ static void add_node(struct graph *graph, uint32_t id, const struct spa_dict *pr
 	if (!node->source)
 		return;
 	text_show(node->name, sizeof(node->name), name != NULL ? name : "");
+	node->priority = priority != NULL ? strtol(priority, NULL, 10) : 0;
 	LIST_FOREACH(client, &graph->clients, all)
 	graph_show(graph, client, client->shown);
 }

@@ -73,7 +73,7 @@ struct words {
  * @allowed_since: when that began last, ns on CLOCK_MONOTONIC
  * @allowed_until: when it ended last
  * @links: with streams that may
- * @name: of a source, as it says
+ * @name: @priority: of a source, as it says
  * @formats: of a camera
  * @settled: of a stream of pictures: it does not reconnect, as it says; @target: what it asks for, or NULL,
  *	@by_serial: where that is a number, which
@@ -97,6 +97,7 @@ struct graph_node {
 	uint64_t allowed_since, allowed_until;
 	unsigned int links;
 	char name[GRAPH_TEXT];
+	long priority;
 	struct formats *formats;
 	bool settled;
 	bool by_serial;

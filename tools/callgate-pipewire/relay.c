@@ -22,6 +22,7 @@
 #include <spa/pod/parser.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define BUFFERS		4
 #define BYTES_PER_PIXEL 4     /* at most; an encoded picture takes less */
@@ -37,15 +38,8 @@ struct relay {
 	struct pw_stream *out, *in;
 	struct spa_hook out_listener, in_listener;
 	bool through;
+	uint64_t seq;
 };
-
-static const struct spa_pod *header(struct spa_pod_builder *builder)
-{
-	return spa_pod_builder_add_object(builder, SPA_TYPE_OBJECT_ParamMeta, SPA_PARAM_Meta,
-					  SPA_PARAM_META_type, SPA_POD_Id(SPA_META_Header),
-					  SPA_PARAM_META_size,
-					  SPA_POD_Int(sizeof(struct spa_meta_header)));
-}
 
 /* Adds one block to what is there already. */
 static bool add_block(const struct spa_data *from, struct spa_data *to, uint32_t *filled)
@@ -65,7 +59,6 @@ static bool add_block(const struct spa_data *from, struct spa_data *to, uint32_t
 static bool copy(const struct spa_buffer *from, struct spa_buffer *to)
 {
 	struct spa_data *target = &to->datas[0];
-	struct spa_meta_header *was, *is;
 	uint32_t filled = 0, i;
 
 	if (to->n_datas != 1 || target->data == NULL)
@@ -79,11 +72,21 @@ static bool copy(const struct spa_buffer *from, struct spa_buffer *to)
 	target->chunk->size = filled;
 	target->chunk->stride = from->datas[0].chunk->stride;
 	target->chunk->flags = from->datas[0].chunk->flags;
-	was = spa_buffer_find_meta_data(from, SPA_META_Header, sizeof(*was));
-	is = spa_buffer_find_meta_data(to, SPA_META_Header, sizeof(*is));
-	if (was != NULL && is != NULL)
-		*is = *was;
 	return true;
+}
+
+/* Always the same clock, as nobody keeps another: a camera's may not have been there before. GStreamer goes by the first. */
+static void stamp(struct relay *relay, struct spa_buffer *picture)
+{
+	struct spa_meta_header *header =
+		spa_buffer_find_meta_data(picture, SPA_META_Header, sizeof(*header));
+	struct timespec now;
+
+	if (header == NULL)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	*header = (struct spa_meta_header){ .pts = (int64_t)SPA_TIMESPEC_TO_NSEC(&now),
+					    .seq = relay->seq++ };
 }
 
 static void pass_on(struct relay *relay, const struct spa_buffer *picture)
@@ -102,6 +105,7 @@ static void pass_on(struct relay *relay, const struct spa_buffer *picture)
 		/* What cannot be passed on goes as a picture without size: there is no other way to give the buffer back. */
 		if (!copy(picture, to->buffer))
 			to->buffer->datas[0].chunk->size = 0;
+		stamp(relay, to->buffer);
 		pw_stream_queue_buffer(relay->out, to);
 	}
 	/* Also without one, or those that wait would wait for ever. */
@@ -119,23 +123,8 @@ static void on_picture(void *userdata)
 	}
 }
 
-static void on_in_format(void *userdata, uint32_t id, const struct spa_pod *param)
-{
-	struct relay *relay = userdata;
-	struct spa_pod_builder builder;
-	const struct spa_pod *params[1];
-	uint8_t room[ROOM];
-
-	if (param == NULL || id != SPA_PARAM_Format)
-		return;
-	spa_pod_builder_init(&builder, room, sizeof(room));
-	params[0] = header(&builder);
-	pw_stream_update_params(relay->in, params, 1);
-}
-
 static const struct pw_stream_events in_events = {
 	PW_VERSION_STREAM_EVENTS,
-	.param_changed = on_in_format,
 	.process = on_picture,
 };
 
@@ -198,7 +187,10 @@ static void on_out_format(void *userdata, uint32_t id, const struct spa_pod *par
 		SPA_PARAM_BUFFERS_blocks, SPA_POD_Int(1), SPA_PARAM_BUFFERS_size,
 		SPA_POD_Int((int)(size.width * size.height) * BYTES_PER_PIXEL),
 		SPA_PARAM_BUFFERS_dataType, SPA_POD_CHOICE_FLAGS_Int(1 << SPA_DATA_MemFd));
-	params[1] = header(&builder);
+	params[1] = spa_pod_builder_add_object(&builder, SPA_TYPE_OBJECT_ParamMeta, SPA_PARAM_Meta,
+					       SPA_PARAM_META_type, SPA_POD_Id(SPA_META_Header),
+					       SPA_PARAM_META_size,
+					       SPA_POD_Int(sizeof(struct spa_meta_header)));
 	pw_stream_update_params(relay->out, params, 2);
 	capture(relay);
 }

@@ -129,14 +129,20 @@ static bool is_number(const char *target, unsigned long *ret_number)
 	return target != NULL && text_to_number(target, 0, UINT32_MAX, ret_number);
 }
 
+static bool has_formats(const struct graph_node *camera)
+{
+	return camera->formats != NULL && (camera->formats->sync != 0 || camera->formats->n > 0);
+}
+
 /*
- * What the stream would capture from: what it asks for, or else what WirePlumber chooses. NULL: that is not known yet, or
- * it asks by a number for what is no camera, a screen mostly.
+ * What the stream would capture from: what it asks for, or else what WirePlumber chooses, by its word or, where it is not
+ * heard, as it does where nobody has chosen. NULL: there is none, or it asks by a number for what is no camera, a screen
+ * mostly.
  */
 static const struct graph_node *find_camera(const struct graph_node *stream)
 {
 	const struct graph *graph = stream->graph;
-	const struct graph_node *node, *chosen = NULL;
+	const struct graph_node *node, *best = NULL, *chosen = NULL;
 	unsigned long number;
 
 	LIST_FOREACH(node, &graph->nodes, all)
@@ -146,13 +152,16 @@ static const struct graph_node *find_camera(const struct graph_node *stream)
 		if (is_number(stream->target, &number)) {
 			if (number == (stream->by_serial ? node->serial : node->id))
 				return node;
-		} else if (stream->target != NULL && strcmp(node->name, stream->target) == 0) {
-			return node;
-		} else if (strcmp(node->name, graph->default_camera) == 0) {
-			chosen = node;
+			continue;
 		}
+		if (stream->target != NULL && strcmp(node->name, stream->target) == 0)
+			return node;
+		if (strcmp(node->name, graph->default_camera) == 0)
+			chosen = node;
+		else if (has_formats(node) && (best == NULL || node->priority > best->priority))
+			best = node;
 	}
-	return is_number(stream->target, &number) ? NULL : chosen;
+	return chosen != NULL ? chosen : best;
 }
 
 static int on_default(void *userdata, uint32_t subject, const char *key, const char *type,
@@ -237,11 +246,6 @@ static bool may_have_another(const struct graph_node *stream)
 	return stream->graph->n_relays < RELAYS && count_own(stream) < OWN;
 }
 
-static bool has_formats(const struct graph_node *camera)
-{
-	return camera->formats != NULL && (camera->formats->sync != 0 || camera->formats->n > 0);
-}
-
 /* One that is linked with a camera would have to leave it. */
 void relays_offer(struct graph_node *stream)
 {
@@ -267,20 +271,14 @@ void relays_offer(struct graph_node *stream)
 
 bool relays_waits(const struct graph_node *stream)
 {
-	const struct graph_node *node;
-	unsigned long number;
+	const struct graph_node *camera;
 
 	if (stream->relay != NULL)
 		return true;
 	if (!stream->settled || !may_have_another(stream))
 		return false;
-	node = find_camera(stream);
-	if (node != NULL || is_number(stream->target, &number))
-		return node != NULL && has_formats(node);
-	LIST_FOREACH(node, &stream->graph->nodes, all)
-	if (has_formats(node))
-		return true;
-	return false;
+	camera = find_camera(stream);
+	return camera != NULL && has_formats(camera);
 }
 
 void relays_allow(struct graph_node *stream)
