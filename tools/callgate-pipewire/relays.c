@@ -260,7 +260,8 @@ void relays_offer(struct graph_node *stream)
 	if (camera == NULL || !has_formats(camera) || camera->formats->sync != 0)
 		return;
 	snprintf(path, sizeof(path), PATH "%llu", (unsigned long long)stream->serial);
-	stream->relay = relay_open(graph->core, path, camera->name,
+	/* Who asks for none follows the default one, that may be plugged in again under another name. */
+	stream->relay = relay_open(graph->core, path, stream->target != NULL ? camera->name : NULL,
 				   (const struct spa_pod **)camera->formats->list,
 				   camera->formats->n);
 	if (stream->relay == NULL)
