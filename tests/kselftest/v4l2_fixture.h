@@ -30,10 +30,10 @@ int verdict(uint64_t request, uint8_t verdict);
 int streams(struct app *app);
 /* Does the list lose them within some seconds? */
 bool stopped(struct app *app);
-/* Does its queue lose its buffers within some seconds? What streamed before the gate is in no list. */
-bool emptied(struct app *app);
 /* The same for anybody's. */
 bool idle(void);
+/* Does its queue lose its buffers within some seconds? What streamed before the gate is in no list. */
+bool emptied(struct app *app);
 /* How many camera nodes the gate lists. */
 int cameras(void);
 /* The gate's mode: CALLGATE_MODE_*. */

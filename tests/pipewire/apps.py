@@ -101,14 +101,14 @@ def pictures(*target):
 PICTURES = (("GStreamer's pipewiresrc for a camera", "size", pictures()),)
 
 
-def serials(desktop, name):
-    """Of the nodes of this name."""
-    return [o["info"]["props"]["object.serial"] for o in managers_view(desktop) if o["info"]["props"].get("node.name") == name]
+def named(desktop, *names):
+    """The nodes of these names."""
+    return [o for o in managers_view(desktop) if o["info"]["props"].get("node.name") in names]
 
 
 def relayed(desktop):
     """The nodes of callgate-pipewire that streams of pictures are linked with."""
-    return [o["id"] for o in managers_view(desktop) if o["info"]["props"].get("node.name") == "callgate-camera"]
+    return [o["id"] for o in named(desktop, "callgate-camera")]
 
 
 def captured(desktop, name):
@@ -129,7 +129,7 @@ def quiet(apps):
 def relays(alice, desktop, talk):
     """Streams that have a relay, of a camera that they ask for by its name, and that comes and goes."""
     def seconds():
-        return serials(desktop, "second")
+        return named(desktop, "second")
 
     def plug():
         desktop.begin("second", VICTIM, "--camera", "second", PLACE + "/second", PIPEWIRE_REMOTE="pipewire-0-manager")
@@ -166,8 +166,7 @@ def relays(alice, desktop, talk):
         app.stop()
     ok(own[0].flows() and captured(desktop, "second") == 1, "one that ends does not disturb the other")
     # ---- who asks for none gets the one that the user has chosen
-    node = next(o["id"] for o in managers_view(desktop) if o["info"]["props"].get("node.name") == "second")
-    desktop.run("env", "PIPEWIRE_REMOTE=pipewire-0-manager", "wpctl", "set-default", str(node))
+    desktop.run("env", "PIPEWIRE_REMOTE=pipewire-0-manager", "wpctl", "set-default", str(seconds()[0]["id"]))
     app = talk.app(pictures(), "size")
     ok(app.flows() and captured(desktop, "second") == 2, "who asks for no camera gets the default one's pictures", desktop.log("callgate-pipewire"))
     app.stop()
@@ -182,8 +181,8 @@ def relays(alice, desktop, talk):
     other.stop()
     inside.stop()
     fake = outside(desktop, (VICTIM, "--camera", "fake", "{path}"))
-    wait_for(lambda: serials(desktop, "fake"), LONG)
-    taken = outside(desktop, pictures(f"target-object={serials(desktop, 'fake')[0]}"), "size")
+    played = wait_for(lambda: named(desktop, "fake"), LONG)[0]
+    taken = outside(desktop, pictures(f"target-object={played['info']['props']['object.serial']}"), "size")
     greedy = outside(desktop, ("gst-launch-1.0", "-q", *("pipewiresrc", "target-object=second", "!", "video/x-raw", "!", "fakesink") * 5, *pictures("target-object=second")[2:]))
     ok(wait_for(lambda: len(relayed(desktop)) == 5, LONG) and not wait_for(lambda: len(relayed(desktop)) > 5, HELD_S),
        "one program has four relays at most, and of a camera that a program plays there is none", relayed(desktop))
@@ -307,12 +306,10 @@ def deaf(alice, desktop, talk):
 
 def sees(desktop, app, *names):
     """Whether PipeWire shows the app's client a node of one of these names, by PipeWire's own word."""
-    managers = ("env", "PIPEWIRE_REMOTE=pipewire-0-manager")
-    objects = json.loads(desktop.run(*managers, "pw-dump").stdout)
-    sources = {o["id"] for o in objects if o["type"].endswith(":Node") and o["info"]["props"].get("node.name") in names}
-    client = next(o["id"] for o in objects if o["type"].endswith(":Client") and o["info"]["props"].get("pipewire.sec.pid") in app.pids())
-    shown = dict(re.findall(r"(\d+): ([-rwxml]+)", desktop.run(*managers, "pw-cli", "get-permissions", str(client)).stdout))
-    return any("r" in shown.get(str(source), "") for source in sources)
+    client = next(o["id"] for o in managers_view(desktop, "Client") if o["info"]["props"].get("pipewire.sec.pid") in app.pids())
+    told = desktop.run("env", "PIPEWIRE_REMOTE=pipewire-0-manager", "pw-cli", "get-permissions", str(client)).stdout
+    shown = dict(re.findall(r"(\d+): ([-rwxml]+)", told))
+    return any("r" in shown.get(str(source["id"]), "") for source in named(desktop, *names))
 
 
 def sees_sources(desktop, app):

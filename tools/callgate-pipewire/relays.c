@@ -124,11 +124,6 @@ void relays_done(struct graph *graph, int seq)
 	offer_all(graph);
 }
 
-static bool is_number(const char *target, unsigned long *ret_number)
-{
-	return target != NULL && text_to_number(target, 0, UINT32_MAX, ret_number);
-}
-
 static bool has_formats(const struct graph_node *camera)
 {
 	return camera->formats != NULL && (camera->formats->sync != 0 || camera->formats->n > 0);
@@ -144,12 +139,14 @@ static const struct graph_node *find_camera(const struct graph_node *stream)
 	const struct graph *graph = stream->graph;
 	const struct graph_node *node, *best = NULL, *chosen = NULL;
 	unsigned long number;
+	bool by_number = stream->target != NULL &&
+			 text_to_number(stream->target, 0, UINT32_MAX, &number);
 
 	LIST_FOREACH(node, &graph->nodes, all)
 	{
 		if (!node->source || !node->video)
 			continue;
-		if (is_number(stream->target, &number)) {
+		if (by_number) {
 			if (number == (stream->by_serial ? node->serial : node->id))
 				return node;
 			continue;

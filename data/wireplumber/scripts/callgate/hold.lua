@@ -2,7 +2,7 @@
 --
 -- In WirePlumber: gives ordinary clients their permissions, to all but what captures, and holds their capture
 -- streams until callgate-pipewire has allowed them: those of sound linked with its source out of which nothing comes,
--- the others with nothing. Must not decide who may capture: callgate-pipewire says so, for each stream, in the
+-- those of pictures that have a relay with that, also then, the others with nothing. Must not decide who may capture: callgate-pipewire says so, for each stream, in the
 -- metadata object "callgate"; where there is none, nobody may.
 --
 -- Security: a client that does not see a node gets no link with it, PipeWire sees to that, and without the factory
